@@ -1,0 +1,2 @@
+//! The `ringlane` binary.
+fn main() {}

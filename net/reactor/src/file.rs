@@ -1,0 +1,290 @@
+//! Files and directories. Small writes and resident reads are inline system calls; whatever may wait for the device is
+//! asynchronous.
+//!
+//! What survives a crash: bytes written before a completed [`File::sync_data`]; names created, renamed or removed before
+//! a completed [`Disk::sync_dir`] of their directory. The simulation takes everything else away, in part or whole.
+
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::reactor::{Reactor, Side};
+use crate::{sim, uring};
+
+/// How to open a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpenOptions {
+    /// Allow writes as well as reads.
+    pub write: bool,
+    /// Create the file when it is missing (implies `write`).
+    pub create: bool,
+    /// Fail when the file exists (implies `create`).
+    pub create_new: bool,
+    /// Cut it to nothing (implies `write`).
+    pub truncate: bool,
+}
+
+impl OpenOptions {
+    /// An existing file, to read.
+    pub const READ: Self = Self { write: false, create: false, create_new: false, truncate: false };
+    /// An existing file, to read and write.
+    pub const WRITE: Self = Self { write: true, ..Self::READ };
+    /// A file to read and write, made when missing.
+    pub const CREATE: Self = Self { create: true, ..Self::WRITE };
+    /// A file to read and write that must not exist yet.
+    pub const CREATE_NEW: Self = Self { create_new: true, ..Self::CREATE };
+    /// An empty file to read and write, whatever was there.
+    pub const CREATE_EMPTY: Self = Self { truncate: true, ..Self::CREATE };
+}
+
+/// One name in a directory.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct DirEntry {
+    /// The name, without its directory. Names that are not UTF-8 are left out of listings: none is ours.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// What stat(2) tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Metadata {
+    /// Length in bytes.
+    pub len: u64,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// The file systems that a shard sees.
+#[derive(Clone)]
+pub struct Disk(DiskSide);
+
+#[derive(Clone)]
+enum DiskSide {
+    Uring(Rc<uring::Shard>),
+    Sim(Rc<sim::Shard>),
+}
+
+/// Forwards a call to whichever side there is.
+macro_rules! either {
+    ($side:expr, $kind:ident, $inner:ident => $call:expr) => {
+        match $side {
+            $kind::Uring($inner) => $call,
+            $kind::Sim($inner) => $call,
+        }
+    };
+}
+
+impl Disk {
+    pub(crate) fn new(reactor: &Reactor) -> Self {
+        Self(match &reactor.0 {
+            Side::Uring(shard) => DiskSide::Uring(shard.clone()),
+            Side::Sim(shard) => DiskSide::Sim(shard.clone()),
+        })
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub async fn open(&self, path: &Path, options: OpenOptions) -> io::Result<File> {
+        Ok(File(match &self.0 {
+            DiskSide::Uring(shard) => FileSide::Uring(uring::File::open(shard, path, options).await?),
+            DiskSide::Sim(shard) => FileSide::Sim(sim::File::open(shard, path, options).await?),
+        }))
+    }
+
+    /// Creates a directory and the ones above it that are missing.
+    ///
+    /// # Errors
+    /// As mkdir(2), except that an existing directory is fine.
+    pub async fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.create_dir_all(path).await)
+    }
+
+    /// Renames a file or directory, replacing a file at `to`.
+    ///
+    /// # Errors
+    /// As rename(2).
+    pub async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.rename(from, to).await)
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As unlink(2).
+    pub async fn remove_file(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.remove_file(path).await)
+    }
+
+    /// Removes a directory and all in it.
+    ///
+    /// # Errors
+    /// As rmdir(2) and unlink(2).
+    pub async fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.remove_dir_all(path).await)
+    }
+
+    /// The names in a directory, in order.
+    ///
+    /// # Errors
+    /// As readdir(3).
+    pub async fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        either!(&self.0, DiskSide, shard => shard.list(path).await)
+    }
+
+    /// What is at `path`.
+    ///
+    /// # Errors
+    /// As stat(2); `NotFound` when nothing is there.
+    pub async fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        either!(&self.0, DiskSide, shard => shard.metadata(path).await)
+    }
+
+    /// Makes the names in a directory durable.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub async fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.sync_dir(path).await)
+    }
+
+    /// Takes the exclusive lock on `path` (made when missing) until the answer is dropped or the process ends, or says at
+    /// once with `WouldBlock` that another holds it.
+    ///
+    /// # Errors
+    /// As open(2) and flock(2).
+    pub async fn lock(&self, path: &Path) -> io::Result<FileLock> {
+        Ok(FileLock(match &self.0 {
+            DiskSide::Uring(shard) => LockSide::Uring(uring::FileLock::take(shard, path).await?),
+            DiskSide::Sim(shard) => LockSide::Sim(sim::FileLock::take(shard, path).await?),
+        }))
+    }
+
+    /// Standard input, to be read in order with [`File::read_at`] (offsets are ignored).
+    ///
+    /// # Errors
+    /// In the simulation, which has none.
+    pub fn stdin(&self) -> io::Result<File> {
+        match &self.0 {
+            DiskSide::Uring(shard) => Ok(File(FileSide::Uring(uring::File::stdin(shard)))),
+            DiskSide::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// A small file whole: at most `max_bytes`.
+    ///
+    /// # Errors
+    /// As open(2) and read(2); `FileTooLarge` above the bound.
+    pub async fn read(&self, path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path, OpenOptions::READ).await?;
+        let len = file.len()?;
+        if len > max_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        file.read_at(vec![0; usize::try_from(len).unwrap_or(usize::MAX)], 0).await
+    }
+
+    /// Replaces a small file so that a crash leaves either the old or the new one: a temporary file beside it is written,
+    /// synced, renamed over it, and the directory synced.
+    ///
+    /// # Errors
+    /// Of any of the steps.
+    pub async fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(".tmp");
+        let temporary = path.with_file_name(name);
+        let file = self.open(&temporary, OpenOptions::CREATE_EMPTY).await?;
+        file.write_at(content, 0)?;
+        file.sync_data().await?;
+        drop(file);
+        self.rename(&temporary, path).await?;
+        self.sync_dir(path.parent().unwrap_or(Path::new("."))).await
+    }
+}
+
+/// An open file. Clones share the descriptor, which closes with the last of them.
+///
+/// Contract: writes are inline and ordered as called. [`File::sync_data`] covers the writes that returned before it was
+/// called, no matter what is written while it runs. After a failed sync the content is unknown: never retry it as if
+/// nothing had happened.
+#[derive(Clone)]
+pub struct File(FileSide);
+
+#[derive(Clone)]
+enum FileSide {
+    Uring(uring::File),
+    Sim(sim::File),
+}
+
+impl File {
+    /// Writes all of `bytes` at `offset` into the page cache, inline.
+    ///
+    /// # Errors
+    /// As pwrite(2); how much of it was written is then unknown.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.write_at(bytes, offset))
+    }
+
+    /// Fills `buffer` from `offset` and gives back what there was: shorter only at the end of the file. May wait for the
+    /// device without stopping the shard.
+    ///
+    /// # Errors
+    /// As pread(2).
+    pub async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> io::Result<Vec<u8>> {
+        either!(&self.0, FileSide, file => file.read_at(buffer, offset).await)
+    }
+
+    /// Fills `buffer` from `offset` inline if all of it is in the page cache: the bytes read (short only at the end of
+    /// the file), or `None` where the device would have to be asked.
+    ///
+    /// # Errors
+    /// As preadv2(2) with RWF_NOWAIT.
+    pub fn read_resident(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        either!(&self.0, FileSide, file => file.read_resident(buffer, offset))
+    }
+
+    /// Makes the file's bytes and length durable.
+    ///
+    /// # Errors
+    /// As fdatasync(2).
+    pub async fn sync_data(&self) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.sync_data().await)
+    }
+
+    /// Cuts or extends the file to `len` bytes.
+    ///
+    /// # Errors
+    /// As ftruncate(2).
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.set_len(len))
+    }
+
+    /// Reserves space up to `len` bytes without changing the length (FALLOC_FL_KEEP_SIZE). A file system that cannot is
+    /// no error.
+    ///
+    /// # Errors
+    /// As fallocate(2), among them `StorageFull`.
+    pub async fn reserve(&self, len: u64) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.reserve(len).await)
+    }
+
+    /// The length in bytes.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    #[expect(clippy::len_without_is_empty, reason = "a length that may fail has no is_empty")]
+    pub fn len(&self) -> io::Result<u64> {
+        either!(&self.0, FileSide, file => file.len())
+    }
+}
+
+/// Holds a lock file until dropped.
+pub struct FileLock(#[expect(dead_code, reason = "held for its drop")] LockSide);
+
+#[expect(dead_code, reason = "held for its drop")]
+enum LockSide {
+    Uring(uring::FileLock),
+    Sim(sim::FileLock),
+}

@@ -1,0 +1,30 @@
+//! A shard's only way to the outside: spawn, clock, timers, files, sockets, mailboxes, randomness. Each handle is an enum
+//! over the real thing (`uring/`: glommio and a ring of our own) and the simulation (`sim/`: virtual time, a seeded
+//! scheduler, a disk and a network with faults). Nothing outside this crate can tell which one it runs on.
+
+mod clock;
+mod executor;
+mod file;
+mod listener;
+mod mailbox;
+mod preflight;
+mod reactor;
+mod rng;
+pub mod sim;
+mod stream;
+mod sync;
+mod timer;
+mod uring;
+
+pub use clock::Instant;
+pub use executor::{Queue, Task};
+pub use file::{DirEntry, Disk, File, FileLock, Metadata, OpenOptions};
+pub use listener::{AddressReservation, Listener, reserve_address};
+pub use mailbox::{Mailbox, Mesh, Sender};
+pub use preflight::{Finding, Severity, preflight};
+pub use reactor::{Reactor, ShardId};
+pub use rng::Rng;
+pub use stream::{Chunk, Stream};
+pub use sync::{Notify, OneshotReceiver, OneshotSender, oneshot};
+pub use timer::{Elapsed, Sleep};
+pub use uring::{ShardConfig, allowed_cpus, run_shards};

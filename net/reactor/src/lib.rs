@@ -25,6 +25,6 @@ pub use preflight::{Finding, Severity, preflight};
 pub use reactor::{Reactor, ShardId};
 pub use rng::Rng;
 pub use stream::{Chunk, Stream};
-pub use sync::{Notify, OneshotReceiver, OneshotSender, oneshot};
+pub use sync::{Notified, Notify, OneshotReceiver, OneshotSender, oneshot};
 pub use timer::{Elapsed, Sleep};
 pub use uring::{ShardConfig, allowed_cpus, run_shards};

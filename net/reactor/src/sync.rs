@@ -1,7 +1,7 @@
 //! The two ways in which tasks wait for each other: a value sent once (also between shards), and a bell within a shard.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -103,7 +103,9 @@ pub struct Notify(Rc<RefCell<Bell>>);
 #[derive(Default)]
 struct Bell {
     rings: u64,
-    waiting: VecDeque<Waker>,
+    next_waiter: u64,
+    /// In the order in which they came, so that they are woken in it.
+    waiting: BTreeMap<u64, Waker>,
 }
 
 impl Notify {
@@ -119,12 +121,12 @@ impl Notify {
             bell.rings += 1;
             std::mem::take(&mut bell.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Ready at the next ring after this call.
     pub fn notified(&self) -> Notified {
-        Notified { bell: self.0.clone(), seen: self.0.borrow().rings }
+        Notified { bell: self.0.clone(), seen: self.0.borrow().rings, waiter: None }
     }
 }
 
@@ -132,20 +134,34 @@ impl Notify {
 pub struct Notified {
     bell: Rc<RefCell<Bell>>,
     seen: u64,
+    waiter: Option<u64>,
 }
 
 impl Future for Notified {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut bell = self.bell.borrow_mut();
-        if bell.rings != self.seen {
+        let this = self.get_mut();
+        let mut bell = this.bell.borrow_mut();
+        if bell.rings != this.seen {
+            this.waiter = None;
             return Poll::Ready(());
         }
-        if !bell.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            bell.waiting.push_back(cx.waker().clone());
-        }
+        let waiter = *this.waiter.get_or_insert_with(|| {
+            bell.next_waiter += 1;
+            bell.next_waiter
+        });
+        bell.waiting.insert(waiter, cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Notified {
+    /// Leaves the bell, so that a bell that never rings does not remember everyone who ever waited.
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            self.bell.borrow_mut().waiting.remove(&waiter);
+        }
     }
 }
 
@@ -191,5 +207,8 @@ mod tests {
         let mut late = bell.notified();
         assert_eq!(poll(&mut early), Poll::Ready(()));
         assert_eq!(poll(&mut late), Poll::Pending);
+        assert_eq!(bell.0.borrow().waiting.len(), 1);
+        drop(late);
+        assert_eq!(bell.0.borrow().waiting.len(), 0, "who stops waiting is forgotten");
     }
 }

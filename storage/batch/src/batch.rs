@@ -8,16 +8,13 @@ use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Tim
 /// Where the fields of a batch header lie, big-endian, from the first byte of the batch.
 ///
 /// ```text
-///    0       4       8       12      16
-///  0 ├───────────────┼───────┼───────┤   base offset i64 · length i32 (bytes after byte 12) · leader epoch i32
-///    ├─┼───────┼───┼─┴─────┼─┴─      │
-/// 16 │m│  crc  │att│last Δ │base ts →    magic i8 (2) · CRC-32C u32 · attributes i16 · last offset delta i32
-///    ├─────────┴─┬─┴───────┴─┬───────┤   base timestamp i64 (27..35) · max timestamp i64 (35..43)
-/// 32 │ → base ts │  max ts   │ pid → │
-///    ├───────────┼───┬───────┼───────┤   producer id i64 (43..51) · producer epoch i16 (51..53)
-/// 48 │ → pid     │ep │ seq   │ count │   base sequence i32 (53..57) · record count i32 (57..61)
-///    ├───────────┴───┴───────┴───────┤
-/// 61 │ records, compressed or not …  │
+///      0               8       12      16 17      21  23
+///      ┌───────────────┬───────┬───────┬─┬───────┬───┬───────┐
+///      │  base offset  │length │ epoch │2│  CRC  │att│last Δ │
+///      ├───────────────┼───────┴───────┼─┴───────┴───┴─┬───┬─┴─────┬───────┐
+///   27 │   base time   │   max time    │  producer id  │ep.│ seq.  │ count │
+///      ├───────────────┴───────────────┴───────────────┴───┴───────┴───────┘
+///   61 │ records, compressed or not ...
 /// ```
 ///
 /// The CRC covers everything from the attributes to the end: base offset and leader epoch, which the broker assigns,

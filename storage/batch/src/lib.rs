@@ -2,15 +2,20 @@
 //! everything that numbers a record. Knows nothing of files, sockets or requests.
 
 mod batch;
+mod builder;
 mod compression;
 mod error;
+mod record;
 mod types;
+mod varint;
 
 pub use batch::{
     BatchHeader, BatchView, Batches, TimestampType, batches, peek_len, stamp, stamp_log_append_time,
 };
-pub use compression::Codec;
+pub use builder::{BatchBuilder, BatchFields, recompress};
+pub use compression::{Codec, Decompressor, compress};
 pub use error::{BatchError, RecordFault};
+pub use record::{Header, Headers, Record, RecordSet, Records};
 pub use types::{
     DurableEndOffset, HighWatermark, LastStableOffset, LeaderEpoch, LogEndOffset, LogStartOffset,
     Offset, ParseTopicIdError, PartitionIndex, ProducerEpoch, ProducerId, RecoveryPoint, Sequence,

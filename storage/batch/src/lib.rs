@@ -7,6 +7,7 @@ mod compression;
 mod error;
 mod record;
 mod types;
+mod validate;
 mod varint;
 
 pub use batch::{
@@ -21,3 +22,4 @@ pub use types::{
     Offset, ParseTopicIdError, PartitionIndex, ProducerEpoch, ProducerId, RecoveryPoint, Sequence,
     TimestampMs, TopicId,
 };
+pub use validate::{Limits, RecordError, Rejected, ValidBatch, validate, validate_with};

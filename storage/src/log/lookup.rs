@@ -1,0 +1,170 @@
+//! Finding records by time (ListOffsets; KIP-79, KIP-734): the time index names a batch, its records are then decoded.
+
+use std::io;
+
+use bytes::Bytes;
+use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
+
+use super::Log;
+use crate::error::ReadError;
+use crate::segment::{TimeEntry, batch_bytes, first_as_new_as, locate, older_than};
+
+/// No batch decompresses to more: what was appended was decompressed and checked before.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+
+/// A record that was found by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampedOffset {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: TimestampMs,
+    /// The leader epoch of its batch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+impl Log {
+    /// The first record whose timestamp is `timestamp` or later; `None` when all are older.
+    ///
+    /// # Errors
+    /// `Disk`, `Closed`.
+    pub async fn offset_for_timestamp(
+        &self,
+        timestamp: TimestampMs,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let mut from = self.log_start().offset();
+        while let Some((base, end)) = self.segment_from(from)? {
+            let max = self.segment_max_timestamp(base).await?;
+            if max.is_some_and(|max| max.timestamp >= timestamp) {
+                let found = self.first_in_segment(base, timestamp).await?;
+                if let Some(found) = found {
+                    return Ok(Some(found));
+                }
+            }
+            from = end;
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp of all (KIP-734); `None` in a log without timestamps.
+    ///
+    /// # Errors
+    /// `Disk`, `Closed`.
+    pub async fn max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+        let mut from = self.log_start().offset();
+        let mut largest: Option<(Offset, TimeEntry)> = None;
+        while let Some((base, end)) = self.segment_from(from)? {
+            if let Some(max) = self.segment_max_timestamp(base).await?
+                && largest.is_none_or(|(_, known)| max.timestamp > known.timestamp)
+            {
+                largest = Some((base, max));
+            }
+            from = end;
+        }
+        match largest {
+            Some((base, max)) => self.first_in_segment(base, max.timestamp).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The segment that holds `from`, as its base and end; `None` at the log's end.
+    fn segment_from(&self, from: Offset) -> Result<Option<(Offset, Offset)>, ReadError> {
+        let state = self.0.state.borrow();
+        if state.is_closed() {
+            return Err(ReadError::Closed);
+        }
+        if from >= state.offsets().end.offset() {
+            return Ok(None);
+        }
+        let index = state.segment_index(from.max(state.segments[0].base));
+        Ok(Some((state.segments[index].base, state.segment_end(index))))
+    }
+
+    /// The largest timestamp of the segment at `base`: of a complete one, its last time index entry.
+    async fn segment_max_timestamp(&self, base: Offset) -> Result<Option<TimeEntry>, ReadError> {
+        let (known, entries) = {
+            let state = self.0.state.borrow();
+            let index = state.segments.binary_search_by_key(&base, |segment| segment.base);
+            let Ok(index) = index else { return Ok(None) };
+            let segment = &state.segments[index];
+            (segment.max_timestamp, segment.time_index.flushed())
+        };
+        if known.is_some() || entries == 0 {
+            return Ok(known);
+        }
+        let found = self.with_source(base, async |source| {
+            older_than(&source.files.time_index, base, entries, TimestampMs(i64::MAX)).await
+        });
+        let max = found.await?.and_then(|(max, _)| max);
+        let mut state = self.0.state.borrow_mut();
+        if let Ok(index) = state.segments.binary_search_by_key(&base, |segment| segment.base) {
+            let segment = &mut state.segments[index];
+            segment.max_timestamp = segment.max_timestamp.or(max);
+        }
+        Ok(max)
+    }
+
+    /// The first record of the segment at `base` that is as new as `timestamp`.
+    async fn first_in_segment(
+        &self,
+        base: Offset,
+        timestamp: TimestampMs,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let Some(from) = self.time_index_floor(base, timestamp).await? else { return Ok(None) };
+        let found = self.with_source(from, async |source| {
+            let mut next = first_as_new_as(source, timestamp, from).await?;
+            while let Some(batch) = next {
+                let bytes = batch_bytes(source, &batch).await?;
+                if let Some(found) = first_record(&bytes, timestamp)? {
+                    return Ok(Some(found));
+                }
+                // Only in damaged batches: the header promised such a record.
+                next = locate(source, batch.last.plus(1)).await?;
+            }
+            Ok(None)
+        });
+        Ok(found.await?.and_then(|(found, _)| found))
+    }
+
+    /// An offset in the segment at `base` before which all records are older than `timestamp`.
+    async fn time_index_floor(
+        &self,
+        base: Offset,
+        timestamp: TimestampMs,
+    ) -> Result<Option<Offset>, ReadError> {
+        let (waiting, entries) = {
+            let state = self.0.state.borrow();
+            let index = state.segments.binary_search_by_key(&base, |segment| segment.base);
+            let Ok(index) = index else { return Ok(None) };
+            let time_index = &state.segments[index].time_index;
+            let older = |entry: &TimeEntry| entry.timestamp < timestamp;
+            (time_index.find_in_tail(older), time_index.flushed())
+        };
+        if let Some(entry) = waiting {
+            return Ok(Some(entry.offset));
+        }
+        let found = self.with_source(base, async |source| {
+            older_than(&source.files.time_index, base, entries, timestamp).await
+        });
+        Ok(found.await?.map(|(entry, _)| entry.map_or(base, |entry| entry.offset)))
+    }
+}
+
+/// The first record in the batch `bytes` that is as new as `timestamp`.
+fn first_record(bytes: &Bytes, timestamp: TimestampMs) -> io::Result<Option<TimestampedOffset>> {
+    let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let batch = BatchView::parse(bytes).map_err(damaged)?;
+    let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(damaged)?;
+    for record in records.iter() {
+        let record = record.map_err(damaged)?;
+        if record.timestamp >= timestamp {
+            let (offset, leader_epoch) = (record.offset, batch.leader_epoch());
+            return Ok(Some(TimestampedOffset {
+                offset,
+                timestamp: record.timestamp,
+                leader_epoch,
+            }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,140 @@
+//! Reading whole batches from an offset on, within one segment. Data below the high watermark never changes; a read that
+//! overlapped a truncation is done again.
+
+use std::io;
+
+use bytes::Bytes;
+use ringlane_batch::{LogEndOffset, Offset};
+use ringlane_reactor::OpenOptions;
+
+use super::Log;
+use crate::error::ReadError;
+use crate::segment::{Files, Source, Wanted, read_batches};
+
+/// What a read gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Whole batches, as slices that follow each other; none when there is nothing to read (yet).
+    pub batches: Vec<Bytes>,
+    /// The offset behind the last of them, where the next read goes on; the asked one without any.
+    pub next_offset: Offset,
+    /// Where the log ended when this was read.
+    pub log_end: LogEndOffset,
+}
+
+impl Fetched {
+    /// Bytes of all batches.
+    pub fn len_bytes(&self) -> usize {
+        self.batches.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Log {
+    /// Whole batches from the one that holds `from`, ending before `until` (the reader's high watermark), at most
+    /// `max_bytes` of them, except that the first may be larger when there shall be `at_least_one`. Ends at the end of a
+    /// segment at the latest. Ready at its first poll when all of it is in the page cache and its segment is open.
+    ///
+    /// # Errors
+    /// `OffsetOutOfRange` outside `log_start..=log_end`, `Disk`, `Closed`.
+    pub async fn read(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        until: Offset,
+        at_least_one: bool,
+    ) -> Result<Fetched, ReadError> {
+        let max_bytes = max_bytes as u64;
+        let mut at = from;
+        loop {
+            let log_end = self.check_range(from)?;
+            let until = until.min(log_end.offset());
+            let nothing = Fetched { batches: Vec::new(), next_offset: from, log_end };
+            if at >= until {
+                return Ok(nothing);
+            }
+            let wanted = Wanted { from: at, until, max_bytes, at_least_one };
+            let read = self.with_source(at, async |source| read_batches(source, wanted).await);
+            match read.await? {
+                Some((Some((bytes, _)), _)) if bytes.is_empty() => return Ok(nothing),
+                Some((Some((bytes, next_offset)), _)) => {
+                    return Ok(Fetched { batches: vec![bytes], next_offset, log_end });
+                }
+                // Compaction may leave nothing at a segment's end: go on with the next.
+                Some((None, segment_end)) => at = segment_end,
+                None => at = from,
+            }
+        }
+    }
+
+    fn check_range(&self, from: Offset) -> Result<LogEndOffset, ReadError> {
+        let state = self.0.state.borrow();
+        let offsets = state.offsets();
+        if state.is_closed() {
+            return Err(ReadError::Closed);
+        }
+        if from < offsets.start.offset() || from > offsets.end.offset() {
+            return Err(ReadError::OffsetOutOfRange { start: offsets.start, end: offsets.end });
+        }
+        Ok(offsets.end)
+    }
+
+    /// What `read` makes of the segment that holds `offset`, and where that segment ends; `None` when a truncation came
+    /// between, after which the answer may be anything.
+    pub(super) async fn with_source<T>(
+        &self,
+        offset: Offset,
+        read: impl AsyncFnOnce(&Source) -> io::Result<T>,
+    ) -> Result<Option<(T, Offset)>, ReadError> {
+        let (base, segment_end, truncations) = {
+            let state = self.0.state.borrow();
+            let index = state.segment_index(offset);
+            (state.segments[index].base, state.segment_end(index), state.truncations)
+        };
+        let outcome = match self.files_of(base).await {
+            // The source is taken once the files are there: what was appended meanwhile is in it.
+            Ok(files) => match self.source_of(base, files, offset) {
+                Some(source) => read(&source).await,
+                None => return Ok(None),
+            },
+            Err(error) => Err(error),
+        };
+        let state = self.0.state.borrow();
+        if state.is_closed() {
+            return Err(ReadError::Closed);
+        }
+        if state.truncations != truncations {
+            return Ok(None);
+        }
+        let segment = || state.dir.join(format!("{:020}.log", base.0)).display().to_string();
+        match outcome {
+            Ok(value) => Ok(Some((value, segment_end))),
+            Err(error) => Err(ReadError::Disk(format!("cannot read {}: {error}", segment()))),
+        }
+    }
+
+    fn source_of(&self, base: Offset, files: Files, offset: Offset) -> Option<Source> {
+        let state = self.0.state.borrow();
+        let index = state.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
+        Some(state.segments[index].source(files, offset))
+    }
+
+    /// The files of the segment at `base`: open ones, or those of the last read, or opened now.
+    pub(super) async fn files_of(&self, base: Offset) -> io::Result<Files> {
+        let (dir, known) = {
+            let state = self.0.state.borrow();
+            let open = state.segments.iter().rev().find(|segment| segment.base == base);
+            let last_read = state.read_files.as_ref().filter(|(read, _)| *read == base);
+            let known = open.and_then(|segment| segment.files.clone());
+            (state.dir.clone(), known.or_else(|| last_read.map(|(_, files)| files.clone())))
+        };
+        if let Some(files) = known {
+            return Ok(files);
+        }
+        let files = Files::open(&self.0.disk, &dir, base, OpenOptions::READ).await?;
+        let mut state = self.0.state.borrow_mut();
+        if !state.is_closed() && state.segments.iter().any(|segment| segment.base == base) {
+            state.read_files = Some((base, files.clone()));
+        }
+        Ok(files)
+    }
+}

@@ -1,0 +1,214 @@
+//! The data directory of a broker: locked against others, identified by `meta.properties`, full of partition
+//! directories, and marked when it was left cleanly.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ringlane_batch::{Offset, PartitionIndex, TopicId};
+use ringlane_reactor::{Disk, FileLock, Reactor};
+
+use crate::checkpoint;
+use crate::error::StorageError;
+use crate::meta_properties::{self, MetaProperties};
+use crate::names::{is_deleted_directory, parse_partition_directory};
+use crate::partition_metadata;
+
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The ends of all logs at a clean stop, by the name of their directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CleanShutdown {
+    /// `<topic>-<partition>` to the log's end.
+    pub log_ends: BTreeMap<String, Offset>,
+}
+
+/// A partition's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDirectory {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: PartitionIndex,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The topic's id; `None` when the log was never completely created: [`LogDirectory::remove`] it.
+    pub topic_id: Option<TopicId>,
+}
+
+/// A data directory that this process holds. Lives on one shard; the logs in it may live on any.
+pub struct LogDirectory {
+    disk: Disk,
+    path: PathBuf,
+    meta: MetaProperties,
+    clean_shutdown: Option<CleanShutdown>,
+    _lock: FileLock,
+}
+
+impl LogDirectory {
+    /// Takes the directory for the node `node_id`: creates, locks and identifies it. Without a `cluster_id` the
+    /// directory's own is taken, or drawn for a new one. Forgets, durably, that it was left cleanly, after keeping what
+    /// [`Self::clean_shutdown`] tells.
+    ///
+    /// # Errors
+    /// One sentence that says what to do: in use, not writable, another node's or cluster's, a newer version's.
+    pub async fn open(
+        reactor: &Reactor,
+        path: &Path,
+        node_id: i32,
+        cluster_id: Option<&str>,
+    ) -> Result<Self, StorageError> {
+        let disk = reactor.disk();
+        let not_writable = |source| StorageError::NotWritable { path: path.to_path_buf(), source };
+        disk.create_dir_all(path).await.map_err(not_writable)?;
+        let lock = match disk.lock(&path.join(".lock")).await {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(StorageError::InUse(path.to_path_buf()));
+            }
+            Err(error) => return Err(not_writable(error)),
+        };
+        let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
+        let clean_shutdown = take_clean_shutdown(&disk, path).await?;
+        Ok(Self { disk, path: path.to_path_buf(), meta, clean_shutdown, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is.
+    pub fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    /// What the last stop left, if it was clean.
+    pub fn clean_shutdown(&self) -> Option<&CleanShutdown> {
+        self.clean_shutdown.as_ref()
+    }
+
+    /// The directories of all partitions, by name.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn partitions(&self) -> Result<Vec<PartitionDirectory>, StorageError> {
+        let mut partitions = Vec::new();
+        for name in self.directories().await? {
+            // The controller's own log has Kafka's name for it, and is none of a broker's partitions.
+            let Some((topic, partition)) =
+                parse_partition_directory(&name).filter(|found| found.0 != "__cluster_metadata")
+            else {
+                continue;
+            };
+            let (topic, path) = (topic.to_string(), self.path.join(&name));
+            let topic_id = partition_metadata::read(&self.disk, &path).await?;
+            partitions.push(PartitionDirectory { topic, partition, path, topic_id });
+        }
+        Ok(partitions)
+    }
+
+    /// Removes what interrupted deletions left. Gives back how many there were.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn remove_deleted(&self) -> Result<usize, StorageError> {
+        let names = self.directories().await?;
+        let deleted: Vec<_> = names.into_iter().filter(|name| is_deleted_directory(name)).collect();
+        for name in &deleted {
+            self.remove(&self.path.join(name)).await?;
+        }
+        Ok(deleted.len())
+    }
+
+    /// Removes a partition's directory whose log is not open.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn remove(&self, partition: &Path) -> Result<(), StorageError> {
+        assert_eq!(partition.parent(), Some(&*self.path), "only directories in here are removed");
+        let removed = self.disk.remove_dir_all(partition).await;
+        removed.map_err(StorageError::io("remove", partition))
+    }
+
+    /// Marks the directory as left cleanly and lets go of it. Every log must have been closed; `log_ends` is where they
+    /// ended, by directory name.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn close(self, log_ends: &BTreeMap<String, Offset>) -> Result<(), StorageError> {
+        let ends = recovery_points_path(&self.path);
+        checkpoint::write_offsets(&self.disk, &ends, log_ends).await?;
+        let marker = marker_path(&self.path);
+        let content = br#"{"version":0,"brokerEpoch":-1}"#;
+        self.disk.replace(&marker, content).await.map_err(StorageError::io("write", &marker))
+    }
+
+    async fn directories(&self) -> Result<Vec<String>, StorageError> {
+        let entries = self.disk.list(&self.path).await;
+        let entries = entries.map_err(StorageError::io("list", &self.path))?;
+        Ok(entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name).collect())
+    }
+}
+
+fn marker_path(dir: &Path) -> PathBuf {
+    dir.join(".kafka_cleanshutdown")
+}
+
+fn recovery_points_path(dir: &Path) -> PathBuf {
+    dir.join("recovery-point-offset-checkpoint")
+}
+
+/// Reads `meta.properties`, or writes it into a new directory.
+async fn identify(
+    reactor: &Reactor,
+    disk: &Disk,
+    dir: &Path,
+    node_id: i32,
+    cluster_id: Option<&str>,
+) -> Result<MetaProperties, StorageError> {
+    let path = meta_properties::path(dir);
+    match disk.read(&path, FILE_BYTES_MAX).await {
+        Ok(text) => {
+            let meta = MetaProperties::decode(&path, &text)?;
+            meta.check(&path, node_id, cluster_id)?;
+            Ok(meta)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let drawn = || random_id(reactor);
+            let cluster_id = cluster_id.map_or_else(|| drawn().to_string(), str::to_string);
+            let meta = MetaProperties { cluster_id, node_id, directory_id: drawn() };
+            let written = disk.replace(&path, meta.encode().as_bytes()).await;
+            let not_writable = |source| StorageError::NotWritable { path: dir.into(), source };
+            written.map_err(not_writable)?;
+            Ok(meta)
+        }
+        Err(error) => Err(StorageError::io("read", &path)(error)),
+    }
+}
+
+fn random_id(reactor: &Reactor) -> TopicId {
+    loop {
+        let bits = u128::from(reactor.random_u64()) << 64 | u128::from(reactor.random_u64());
+        if let Some(id) = TopicId::from_random(bits.to_be_bytes()) {
+            return id;
+        }
+    }
+}
+
+/// Reads what a clean stop left and removes the marker, so that the next start knows only its own stop.
+async fn take_clean_shutdown(
+    disk: &Disk,
+    dir: &Path,
+) -> Result<Option<CleanShutdown>, StorageError> {
+    let marker = marker_path(dir);
+    match disk.metadata(&marker).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StorageError::io("look at", &marker)(error)),
+    }
+    let log_ends = checkpoint::read_offsets(disk, &recovery_points_path(dir)).await?;
+    disk.remove_file(&marker).await.map_err(StorageError::io("remove", &marker))?;
+    disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;
+    Ok(Some(CleanShutdown { log_ends }))
+}

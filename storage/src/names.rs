@@ -1,0 +1,123 @@
+//! The names of files and directories, which are Kafka's (`LogFileUtils`, `LocalLog`): the offset in twenty digits and a
+//! suffix; `<topic>-<partition>`, and what a directory that waits for its removal is called.
+
+use std::path::{Path, PathBuf};
+
+use ringlane_batch::{Offset, PartitionIndex};
+
+/// The longest name a Linux file system takes, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+const DELETE_SUFFIX: &str = "-delete";
+
+/// What a file in a partition's directory holds. Its name starts with an offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    Log,
+    OffsetIndex,
+    TimeIndex,
+    ProducerSnapshot,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Log, Self::OffsetIndex, Self::TimeIndex, Self::ProducerSnapshot];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Log => ".log",
+            Self::OffsetIndex => ".index",
+            Self::TimeIndex => ".timeindex",
+            Self::ProducerSnapshot => ".snapshot",
+        }
+    }
+
+    /// The file of this kind that belongs to `offset`.
+    pub(crate) fn path(self, dir: &Path, offset: Offset) -> PathBuf {
+        assert!(offset >= Offset::ZERO, "no file is named by a negative offset");
+        dir.join(format!("{:020}{}", offset.0, self.suffix()))
+    }
+
+    /// What the file called `name` is, and its offset; `None` for names that are not ours.
+    pub(crate) fn parse(name: &str) -> Option<(Self, Offset)> {
+        let (digits, suffix) = name.split_at_checked(20)?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
+        let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+        Some((kind, Offset(digits.parse().ok().filter(|_| all_digits)?)))
+    }
+}
+
+/// The directory of a partition's log within the data directory: `<topic>-<partition>`.
+pub fn partition_directory_name(topic: &str, partition: PartitionIndex) -> String {
+    format!("{topic}-{partition}")
+}
+
+/// The topic and partition of a directory called `name`; `None` when it is no partition's.
+pub(crate) fn parse_partition_directory(name: &str) -> Option<(&str, PartitionIndex)> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let canonical = partition.bytes().all(|b| b.is_ascii_digit())
+        && (partition == "0" || !partition.starts_with('0'));
+    let index = partition.parse().ok().filter(|_| canonical && !topic.is_empty())?;
+    Some((topic, PartitionIndex(index)))
+}
+
+/// What the directory `name` is called while it waits for its removal: `<topic>-<partition>.<32 hex digits>-delete`, the
+/// topic cut where the whole would not fit.
+pub(crate) fn deleted_directory_name(name: &str, unique: u128) -> String {
+    let (topic, partition) = name.rsplit_once('-').unwrap_or((name, "0"));
+    let suffix = format!("-{partition}.{unique:032x}{DELETE_SUFFIX}");
+    let kept = topic.floor_char_boundary(NAME_BYTES_MAX.saturating_sub(suffix.len()));
+    format!("{}{suffix}", &topic[..kept])
+}
+
+/// Whether a directory of this name waits for its removal.
+pub(crate) fn is_deleted_directory(name: &str) -> bool {
+    name.strip_suffix(DELETE_SUFFIX).and_then(|rest| rest.rsplit_once('.')).is_some_and(
+        |(_, unique)| unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_the_file_is() {
+        let dir = Path::new("d");
+        for kind in Kind::ALL {
+            let path = kind.path(dir, Offset(42));
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+            assert_eq!(Kind::parse(name), Some((kind, Offset(42))));
+        }
+        assert_eq!(Kind::Log.path(dir, Offset(7)), dir.join("00000000000000000007.log"));
+        for other in [
+            "partition.metadata",
+            "7.log",
+            "0000000000000000000x.log",
+            "00000000000000000007.log.tmp",
+            "99999999999999999999.log",
+            "+0000000000000000007.log",
+        ] {
+            assert_eq!(Kind::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_partition_directory_splits_at_its_last_dash() {
+        assert_eq!(parse_partition_directory("a-b-12"), Some(("a-b", PartitionIndex(12))));
+        for other in
+            ["a", "-1", "a-", "a-01", "a-+1", "a-1.00000000000000000000000000000000-delete"]
+        {
+            assert_eq!(parse_partition_directory(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_directory_has_a_name_that_fits_and_is_recognised() {
+        let long = partition_directory_name(&"t".repeat(249), PartitionIndex(1234));
+        let name = deleted_directory_name(&long, u128::MAX);
+        assert_eq!(name.len(), NAME_BYTES_MAX);
+        assert!(is_deleted_directory(&name));
+        assert!(is_deleted_directory(&deleted_directory_name("a-0", 5)));
+        assert!(!is_deleted_directory("my-delete") && !is_deleted_directory("a.b-delete"));
+        assert_eq!(parse_partition_directory(&name), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! What the log knows of each idempotent producer (KIP-98): its epoch and its last five batches, so that a retry is
+//! recognised and a gap refused. Rebuilt from the newest snapshot and the batches behind it.
+
+mod snapshot;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ringlane_batch::{BatchView, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+
+pub(crate) use snapshot::{decode, encode};
+
+/// As many batches as a producer may have in flight are remembered (`NUM_BATCHES_TO_RETAIN`).
+const BATCHES_MAX: usize = 5;
+
+/// One batch of a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenBatch {
+    pub(crate) last_sequence: Sequence,
+    pub(crate) last_offset: Offset,
+    /// Last minus first offset, and sequence.
+    pub(crate) offset_delta: i32,
+    pub(crate) max_timestamp: TimestampMs,
+}
+
+impl SeenBatch {
+    pub(crate) fn base_offset(&self) -> Offset {
+        self.last_offset.plus(-i64::from(self.offset_delta))
+    }
+
+    fn first_sequence(&self) -> Sequence {
+        let first = i64::from(self.last_sequence.0) - i64::from(self.offset_delta);
+        // After i32::MAX comes 0: a batch may straddle the two.
+        Sequence((if first < 0 { first + i64::from(i32::MAX) + 1 } else { first }) as i32)
+    }
+}
+
+/// One producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Producer {
+    pub(crate) epoch: ProducerEpoch,
+    /// The oldest first; all of `epoch`.
+    pub(crate) batches: VecDeque<SeenBatch>,
+    pub(crate) last_timestamp: TimestampMs,
+    /// The epoch of the last transaction coordinator that wrote a marker, -1 for none (KIP-98).
+    pub(crate) coordinator_epoch: i32,
+    /// Where the open transaction began.
+    pub(crate) transaction_start: Option<Offset>,
+}
+
+impl Producer {
+    const NEW: Self = Self {
+        epoch: ProducerEpoch::NONE,
+        batches: VecDeque::new(),
+        last_timestamp: TimestampMs::NONE,
+        coordinator_epoch: -1,
+        transaction_start: None,
+    };
+
+    fn last_sequence(&self) -> Sequence {
+        self.batches.back().map_or(Sequence::NONE, |batch| batch.last_sequence)
+    }
+}
+
+/// What a client's batch means to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the next one, or its producer is not idempotent, or the log knows nothing of the producer.
+    Next,
+    /// It is in the log.
+    Duplicate(SeenBatch),
+    /// It leaves a gap or comes from the past: the producer's last sequence.
+    OutOfOrder(Sequence),
+    /// The producer was fenced: its newest epoch.
+    Fenced(ProducerEpoch),
+}
+
+/// The producers of one log, and up to where they were observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProducerState {
+    producers: BTreeMap<ProducerId, Producer>,
+}
+
+impl ProducerState {
+    /// Judges a batch that a client sends (`ProducerAppendInfo`). Changes nothing.
+    pub(crate) fn judge(&self, batch: &BatchView<'_>) -> Verdict {
+        let Some(producer) = self.producers.get(&batch.producer_id()) else { return Verdict::Next };
+        assert!(batch.producer_id().is_some(), "only a producer with an id is remembered");
+        if let Some(seen) = find_duplicate(producer, batch) {
+            return Verdict::Duplicate(seen);
+        }
+        let (epoch, first) = (batch.producer_epoch(), batch.base_sequence());
+        let last = producer.last_sequence();
+        if epoch < producer.epoch {
+            return Verdict::Fenced(producer.epoch);
+        }
+        let follows = if epoch > producer.epoch {
+            // KIP-98: a new epoch starts its sequences anew.
+            first == Sequence(0)
+        } else {
+            // Without a batch of this epoch only the first is expected; its predecessor is NONE, -1.
+            i64::from(first.0) == i64::from(last.0) + 1 || (last.0 == i32::MAX && first.0 == 0)
+        };
+        if follows { Verdict::Next } else { Verdict::OutOfOrder(last) }
+    }
+
+    /// Takes note of a batch that is now in the log: whoever wrote it was allowed to.
+    pub(crate) fn observe(&mut self, batch: &BatchView<'_>) {
+        if !batch.producer_id().is_some() {
+            return;
+        }
+        let producer = self.producers.entry(batch.producer_id()).or_insert(Producer::NEW);
+        if producer.epoch != batch.producer_epoch() {
+            producer.batches.clear();
+            producer.epoch = batch.producer_epoch();
+        }
+        producer.last_timestamp = batch.max_timestamp();
+        if batch.is_control() {
+            producer.transaction_start = None;
+            return;
+        }
+        if batch.is_transactional() {
+            producer.transaction_start.get_or_insert(batch.base_offset());
+        }
+        if producer.batches.len() == BATCHES_MAX {
+            producer.batches.pop_front();
+        }
+        producer.batches.push_back(SeenBatch {
+            last_sequence: batch.last_sequence(),
+            last_offset: batch.last_offset(),
+            offset_delta: batch.last_offset_delta(),
+            max_timestamp: batch.max_timestamp(),
+        });
+        assert!(producer.batches.len() <= BATCHES_MAX, "a producer's memory is bounded");
+    }
+
+    /// Forgets producers that have been silent for `expiration_ms` and have no transaction open (KIP-854).
+    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+        self.producers.retain(|_, producer| {
+            producer.transaction_start.is_some()
+                || now_ms.saturating_sub(producer.last_timestamp.0) < expiration_ms
+        });
+    }
+
+    /// How many producers are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.producers.len()
+    }
+}
+
+fn find_duplicate(producer: &Producer, batch: &BatchView<'_>) -> Option<SeenBatch> {
+    if batch.producer_epoch() != producer.epoch {
+        return None;
+    }
+    let range = (batch.base_sequence(), batch.last_sequence());
+    producer
+        .batches
+        .iter()
+        .find(|seen| (seen.first_sequence(), seen.last_sequence) == range)
+        .copied()
+}
+
+#[cfg(test)]
+mod tests;

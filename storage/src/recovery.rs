@@ -1,0 +1,402 @@
+//! Finding a log again. The newest valid producer snapshot is the recovery point: all before it was synced before that
+//! file was. Behind it each batch is checked; the first bad one is the torn tail of a crash, and the log ends there.
+//!
+//! What the scan accepts: within a segment, batches one behind the other with growing offsets; a segment that starts
+//! exactly where the one before it ends, because that is where a roll opens it. Anything else behind the recovery point
+//! was never durable.
+
+mod start;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ringlane_batch::{
+    BatchError, BatchView, DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset,
+    RecoveryPoint,
+};
+use ringlane_reactor::{Disk, OpenOptions};
+
+use crate::config::LogConfig;
+use crate::error::StorageError;
+use crate::leader_epochs::LeaderEpochs;
+use crate::log::{Loaded, Offsets};
+use crate::names::Kind;
+use crate::producer_state::ProducerState;
+use crate::segment::{Entry, Files, Index, Located, OffsetEntry, Segment, TimeEntry, header_at};
+use start::Start;
+
+/// The scan reads this much at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// What opening a log found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Where the scan started.
+    pub recovery_point: RecoveryPoint,
+    /// Where the log ends now.
+    pub log_end: LogEndOffset,
+    /// Bytes of valid batches behind the recovery point.
+    pub scanned_bytes: u64,
+    /// Bytes that were cut off, of whole segments too.
+    pub truncated_bytes: u64,
+    /// What was wrong with them.
+    pub fault: Option<String>,
+    /// Offsets that the log had at the last clean stop and does not have now.
+    pub missing_since_clean_stop: i64,
+}
+
+impl RecoveryReport {
+    pub(crate) fn log_if_notable(&self, dir: &Path) {
+        let (log, end) = (dir.display(), self.log_end.0);
+        if self.missing_since_clean_stop > 0 {
+            let missing = self.missing_since_clean_stop;
+            tracing::error!(%log, end, missing, "the log lost records since the last clean stop");
+        }
+        if let Some(fault) = &self.fault {
+            let bytes = self.truncated_bytes;
+            tracing::warn!(%log, end, bytes, fault, "cut the tail of a log that is not valid");
+        }
+    }
+}
+
+/// The names in a log's directory.
+struct Listing {
+    logs: BTreeSet<Offset>,
+    snapshots: BTreeSet<Offset>,
+}
+
+/// Reads the log in `dir`, and leaves it there as it was read.
+pub(crate) async fn load(
+    disk: &Disk,
+    dir: &Path,
+    config: &LogConfig,
+    now_ms: i64,
+) -> Result<(Loaded, RecoveryReport), StorageError> {
+    let mut listing = list(disk, dir).await?;
+    if listing.logs.is_empty() {
+        create_first(disk, dir, &mut listing).await?;
+    }
+    let start = start::find(disk, dir, &mut listing).await?;
+    let mut epochs = LeaderEpochs::read(disk, dir).await?;
+    epochs.truncate_from_end(start.offset);
+    let log_start = *listing.logs.first().expect("there is a segment");
+    let mut recovery = Recovery {
+        disk,
+        dir,
+        config,
+        now_ms,
+        segments: Vec::new(),
+        end: start.offset,
+        producers: start.producers.clone(),
+        epochs,
+        report: RecoveryReport {
+            recovery_point: RecoveryPoint::at(start.offset),
+            log_end: LogEndOffset::at(start.offset),
+            scanned_bytes: 0,
+            truncated_bytes: 0,
+            fault: None,
+            missing_since_clean_stop: 0,
+        },
+    };
+    recovery.run(start, &listing.logs).await?;
+    recovery.finish(log_start, listing).await
+}
+
+/// Lists what is there. Removes what an interrupted replacement left, and indexes without a segment.
+async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
+    let names = disk.list(dir).await.map_err(StorageError::io("list", dir))?;
+    let mut listing = Listing { logs: BTreeSet::new(), snapshots: BTreeSet::new() };
+    let mut indexes = Vec::new();
+    for name in names.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name) {
+        match Kind::parse(&name) {
+            Some((Kind::Log, offset)) => _ = listing.logs.insert(offset),
+            Some((Kind::ProducerSnapshot, offset)) => _ = listing.snapshots.insert(offset),
+            Some((kind, offset)) => indexes.push((kind, offset)),
+            None if name.ends_with(".tmp") => remove(disk, &dir.join(name)).await?,
+            None => {}
+        }
+    }
+    for (kind, offset) in indexes {
+        if !listing.logs.contains(&offset) {
+            remove(disk, &kind.path(dir, offset)).await?;
+        }
+    }
+    Ok(listing)
+}
+
+/// A directory whose segments are gone starts anew behind what it knows to have held.
+async fn create_first(disk: &Disk, dir: &Path, listing: &mut Listing) -> Result<(), StorageError> {
+    let base = listing.snapshots.last().copied().unwrap_or(Offset::ZERO);
+    let created = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
+    created.map_err(StorageError::io("create a segment in", dir))?;
+    listing.logs.insert(base);
+    Ok(())
+}
+
+async fn remove(disk: &Disk, path: &Path) -> Result<(), StorageError> {
+    match disk.remove_file(path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StorageError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why the scan stopped.
+enum Fault {
+    /// The bytes are no batch, or not a whole one.
+    Batch(BatchError),
+    /// The batch does not belong here.
+    Log(&'static str),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Batch(error) => error.fmt(f),
+            Self::Log(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// The log as far as it has been read.
+struct Recovery<'a> {
+    disk: &'a Disk,
+    dir: &'a Path,
+    config: &'a LogConfig,
+    now_ms: i64,
+    segments: Vec<Segment>,
+    end: Offset,
+    producers: ProducerState,
+    epochs: LeaderEpochs,
+    report: RecoveryReport,
+}
+
+impl Recovery<'_> {
+    async fn run(&mut self, start: Start, bases: &BTreeSet<Offset>) -> Result<(), StorageError> {
+        for &base in bases.range(..start.base) {
+            let segment = self.load_complete(base).await?;
+            self.segments.push(segment);
+        }
+        let scanned = bases.range(start.base..);
+        let mut start = Some(start);
+        for &base in scanned {
+            let first = start.take();
+            if first.is_none() && (base != self.end || self.report.fault.is_some()) {
+                self.drop_segment(base).await?;
+                continue;
+            }
+            let segment = self.scan_segment(base, first).await?;
+            self.segments.push(segment);
+        }
+        Ok(())
+    }
+
+    /// A segment before the recovery point: complete, synced, not scanned.
+    async fn load_complete(&self, base: Offset) -> Result<Segment, StorageError> {
+        let len = self.len_of(Kind::Log, base).await?.unwrap_or(0);
+        let offsets = self.entries_of::<OffsetEntry>(Kind::OffsetIndex, base).await?;
+        let timestamps = self.entries_of::<TimeEntry>(Kind::TimeIndex, base).await?;
+        match (offsets, timestamps) {
+            (Some(offsets), Some(timestamps)) => {
+                Ok(Segment::complete(base, len, offsets, timestamps))
+            }
+            _ => self.rebuild_indexes(base, len).await,
+        }
+    }
+
+    /// How many entries an index file holds; `None` when it is missing or holds a part of one.
+    async fn entries_of<E: Entry>(
+        &self,
+        kind: Kind,
+        base: Offset,
+    ) -> Result<Option<u32>, StorageError> {
+        let len = self.len_of(kind, base).await?;
+        Ok(len.filter(|len| len % E::LEN as u64 == 0).map(|len| (len / E::LEN as u64) as u32))
+    }
+
+    async fn len_of(&self, kind: Kind, base: Offset) -> Result<Option<u64>, StorageError> {
+        let path = kind.path(self.dir, base);
+        match self.disk.metadata(&path).await {
+            Ok(metadata) => Ok(Some(metadata.len)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("look at", &path)(error)),
+        }
+    }
+
+    /// Builds the indexes of a complete segment anew from its batch headers, as far as these go.
+    async fn rebuild_indexes(&self, base: Offset, len: u64) -> Result<Segment, StorageError> {
+        let failed = || StorageError::io("rebuild an index in", self.dir);
+        let opened = Files::open(self.disk, self.dir, base, OpenOptions::CREATE).await;
+        let files = opened.map_err(failed())?;
+        files.offset_index.set_len(0).map_err(failed())?;
+        files.time_index.set_len(0).map_err(failed())?;
+        let mut segment = Segment::new(base, files.clone(), self.now_ms);
+        let mut damage = None;
+        while segment.len < len {
+            match header_at(&files.log, segment.len, len).await {
+                Ok(Some(batch)) if batch.last >= base => {
+                    segment.note(&batch, self.config.index_interval_bytes);
+                }
+                Ok(_) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    damage = Some(error);
+                    break;
+                }
+                Err(error) => return Err(failed()(error)),
+            }
+        }
+        if let Some(error) = damage {
+            let log = Kind::Log.path(self.dir, base);
+            tracing::error!(log = %log.display(), %error, "damaged before the recovery point");
+        }
+        segment.flush_indexes().map_err(failed())?;
+        files.offset_index.sync_data().await.map_err(failed())?;
+        files.time_index.sync_data().await.map_err(failed())?;
+        let entries = (segment.offset_index.flushed(), segment.time_index.flushed());
+        Ok(Segment::complete(base, len, entries.0, entries.1))
+    }
+
+    /// Reads the segment at `base` from `start`, or from its beginning, and cuts it at the first bad batch.
+    async fn scan_segment(
+        &mut self,
+        base: Offset,
+        start: Option<Start>,
+    ) -> Result<Segment, StorageError> {
+        let failed = || StorageError::io("recover a segment in", self.dir);
+        let opened = Files::open(self.disk, self.dir, base, OpenOptions::CREATE).await;
+        let files = opened.map_err(failed())?;
+        let mut segment = Segment::new(base, files.clone(), self.now_ms);
+        let (offsets, timestamps) = start.as_ref().map_or((0, 0), Start::entries);
+        let cut = |len: u32, entry_len: usize| u64::from(len) * entry_len as u64;
+        files.offset_index.set_len(cut(offsets, OffsetEntry::LEN)).map_err(failed())?;
+        files.time_index.set_len(cut(timestamps, TimeEntry::LEN)).map_err(failed())?;
+        if let Some(start) = start.filter(|start| start.position > 0) {
+            let indexes = (Index::new(offsets), Index::new(timestamps));
+            segment.resume(start.position, indexes, start.first_timestamp, start.max_timestamp);
+        }
+        let file_len = files.log.len().map_err(failed())?;
+        let before = segment.len;
+        let fault = self.scan(&mut segment, &files, file_len).await.map_err(failed())?;
+        self.report.scanned_bytes += segment.len - before;
+        if let Some(fault) = fault {
+            let name = Kind::Log.path(Path::new(""), base);
+            let place = format!("{} at byte {}: {fault}", name.display(), segment.len);
+            self.report.truncated_bytes += file_len - segment.len;
+            self.report.fault = Some(place);
+            files.log.set_len(segment.len).map_err(failed())?;
+        }
+        Ok(segment)
+    }
+
+    /// Takes in the batches of `segment` behind its `len`, up to the first bad one: what is wrong with that.
+    async fn scan(
+        &mut self,
+        segment: &mut Segment,
+        files: &Files,
+        file_len: u64,
+    ) -> std::io::Result<Option<String>> {
+        let mut want = CHUNK_BYTES;
+        while segment.len < file_len {
+            let len = want.min(file_len - segment.len);
+            let chunk = files.log.read_at(vec![0; len as usize], segment.len).await?;
+            let before = segment.len;
+            let fault = self.take_chunk(segment, &chunk);
+            let progress = segment.len - before;
+            want = match fault {
+                Some(Fault::Batch(BatchError::Truncated { needed, .. }))
+                    if needed as u64 <= file_len - segment.len && chunk.len() as u64 == len =>
+                {
+                    // The batch goes on behind the chunk: read it whole, as the file is that long.
+                    assert!(progress > 0 || needed > chunk.len(), "the scan makes progress");
+                    CHUNK_BYTES.max(needed as u64)
+                }
+                Some(fault) => return Ok(Some(fault.to_string())),
+                None if progress == 0 => {
+                    return Ok(Some("the file is shorter than it says".into()));
+                }
+                None => CHUNK_BYTES,
+            };
+        }
+        Ok(None)
+    }
+
+    /// Takes in the batches in `chunk`, which lies at the segment's `len`.
+    fn take_chunk(&mut self, segment: &mut Segment, chunk: &[u8]) -> Option<Fault> {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let batch = match BatchView::parse(rest) {
+                Ok(batch) => batch,
+                Err(error) => return Some(Fault::Batch(error)),
+            };
+            if let Err(reason) = self.take_batch(segment, &batch) {
+                return Some(Fault::Log(reason));
+            }
+            rest = &rest[batch.len()..];
+        }
+        None
+    }
+
+    fn take_batch(
+        &mut self,
+        segment: &mut Segment,
+        batch: &BatchView<'_>,
+    ) -> Result<(), &'static str> {
+        if !batch.crc_is_valid() {
+            return Err("the checksum does not match");
+        }
+        if batch.base_offset() < self.end || batch.last_offset_delta() < 0 {
+            return Err("the offsets do not follow");
+        }
+        segment.note(&Located::of(batch, segment.len), self.config.index_interval_bytes);
+        self.producers.observe(batch);
+        let epoch = batch.leader_epoch();
+        if epoch > self.epochs.latest() && epoch > LeaderEpoch::NONE {
+            self.epochs.assign(epoch, batch.base_offset());
+        }
+        self.end = batch.next_offset();
+        Ok(())
+    }
+
+    /// Removes a segment that does not follow what was found valid.
+    async fn drop_segment(&mut self, base: Offset) -> Result<(), StorageError> {
+        let len = self.len_of(Kind::Log, base).await?.unwrap_or(0);
+        if len > 0 {
+            self.report.truncated_bytes += len;
+            let fault = format!("segment {base} does not follow offset {}", self.end);
+            self.report.fault.get_or_insert(fault);
+        }
+        for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
+            remove(self.disk, &kind.path(self.dir, base)).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        mut self,
+        log_start: Offset,
+        listing: Listing,
+    ) -> Result<(Loaded, RecoveryReport), StorageError> {
+        let (kept, beyond): (BTreeSet<_>, BTreeSet<_>) =
+            listing.snapshots.into_iter().partition(|at| *at <= self.end);
+        for offset in beyond {
+            remove(self.disk, &Kind::ProducerSnapshot.path(self.dir, offset)).await?;
+        }
+        self.report.log_end = LogEndOffset::at(self.end);
+        self.epochs.truncate_from_end(self.end);
+        let recovery_point = self.report.recovery_point;
+        let loaded = Loaded {
+            segments: self.segments,
+            offsets: Offsets {
+                start: LogStartOffset::at(log_start),
+                recovery_point,
+                durable: DurableEndOffset::at(recovery_point.offset()),
+                end: self.report.log_end,
+            },
+            producers: self.producers,
+            epochs: self.epochs,
+            snapshots: kept,
+        };
+        Ok((loaded, self.report))
+    }
+}

@@ -1,0 +1,135 @@
+//! One segment: a run of batches in a `.log` file, found by a sparse offset index and a sparse time index. This is what
+//! the log keeps in memory of it; `writer` adds to it, `reader` finds in it.
+
+mod index;
+mod offset_index;
+mod reader;
+mod time_index;
+mod writer;
+
+use std::io;
+use std::path::Path;
+
+use ringlane_batch::{Offset, TimestampMs};
+use ringlane_reactor::{Disk, File, OpenOptions};
+
+use crate::names::Kind;
+
+pub(crate) use index::{Entry, Index};
+pub(crate) use offset_index::OffsetEntry;
+pub(crate) use offset_index::below as offsets_below;
+pub(crate) use reader::{
+    Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, locate, read_batches,
+};
+pub(crate) use time_index::{TimeEntry, below as timestamps_below, older_than};
+pub(crate) use writer::RollLimits;
+
+/// The open files of a segment. Clones share the descriptors.
+#[derive(Clone)]
+pub(crate) struct Files {
+    pub(crate) log: File,
+    pub(crate) offset_index: File,
+    pub(crate) time_index: File,
+}
+
+impl Files {
+    /// Opens the three files of the segment at `base`.
+    pub(crate) async fn open(
+        disk: &Disk,
+        dir: &Path,
+        base: Offset,
+        options: OpenOptions,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            log: disk.open(&Kind::Log.path(dir, base), options).await?,
+            offset_index: disk.open(&Kind::OffsetIndex.path(dir, base), options).await?,
+            time_index: disk.open(&Kind::TimeIndex.path(dir, base), options).await?,
+        })
+    }
+}
+
+/// A segment as the log knows it.
+///
+/// Contract: `len` bytes of the `.log` file are whole batches, written; a reader that copied `len` and the files may
+/// read them while more is appended. Only the last segment of a log is appended to.
+pub(crate) struct Segment {
+    /// At most the offset of its first record; names its files.
+    pub(crate) base: Offset,
+    /// Bytes of whole batches in the `.log` file.
+    pub(crate) len: u64,
+    pub(crate) offset_index: Index<OffsetEntry>,
+    pub(crate) time_index: Index<TimeEntry>,
+    /// The largest timestamp, and the last offset of the first batch that has it. `None` while unknown or without one.
+    pub(crate) max_timestamp: Option<TimeEntry>,
+    /// The newest entry of the time index, wherever it is.
+    time_index_end: Option<TimeEntry>,
+    /// The largest timestamp of the first batch: what rolling by time counts from.
+    first_timestamp: TimestampMs,
+    /// When the segment was made or opened: what it counts from for batches without timestamps.
+    created_ms: i64,
+    bytes_since_index_entry: u64,
+    /// Open while it is appended to, and until its bytes are synced.
+    pub(crate) files: Option<Files>,
+}
+
+impl Segment {
+    /// An empty segment, to append to.
+    pub(crate) fn new(base: Offset, files: Files, now_ms: i64) -> Self {
+        Self {
+            base,
+            len: 0,
+            offset_index: Index::new(0),
+            time_index: Index::new(0),
+            max_timestamp: None,
+            time_index_end: None,
+            first_timestamp: TimestampMs::NONE,
+            created_ms: now_ms,
+            bytes_since_index_entry: 0,
+            files: Some(files),
+        }
+    }
+
+    /// A segment that is complete and synced, with so many entries in its index files. Its files stay closed.
+    pub(crate) fn complete(base: Offset, len: u64, offset_entries: u32, time_entries: u32) -> Self {
+        Self {
+            base,
+            len,
+            offset_index: Index::new(offset_entries),
+            time_index: Index::new(time_entries),
+            max_timestamp: None,
+            time_index_end: None,
+            first_timestamp: TimestampMs::NONE,
+            created_ms: 0,
+            bytes_since_index_entry: 0,
+            files: None,
+        }
+    }
+
+    /// Takes up what an earlier run left before the recovery point: bytes and index entries that are known good.
+    pub(crate) fn resume(
+        &mut self,
+        len: u64,
+        indexes: (Index<OffsetEntry>, Index<TimeEntry>),
+        first_timestamp: TimestampMs,
+        max_timestamp: Option<TimeEntry>,
+    ) {
+        assert!(self.len == 0 && self.offset_index.len() == 0, "only a fresh segment resumes");
+        self.len = len;
+        (self.offset_index, self.time_index) = indexes;
+        self.first_timestamp = first_timestamp;
+        self.max_timestamp = max_timestamp;
+        self.time_index_end = max_timestamp;
+    }
+
+    /// This segment as a reader of `files` sees it who looks for `offset`.
+    pub(crate) fn source(&self, files: Files, offset: Offset) -> Source {
+        let before = |entry: &OffsetEntry| entry.offset < offset;
+        Source {
+            files,
+            base: self.base,
+            len: self.len,
+            offset_entries: self.offset_index.flushed(),
+            start: self.offset_index.find_in_tail(before).map(|entry| entry.position),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Adding to the active segment: one `pwrite` for each batch, an index entry now and then, and the decision when the
+//! segment is complete (Kafka's `LogSegment.append` and `shouldRoll`).
+
+use std::io;
+
+use ringlane_batch::{BatchView, Offset, TimestampMs};
+
+use super::offset_index::can_hold;
+use super::{Located, OffsetEntry, Segment, TimeEntry};
+use crate::config::LogConfig;
+
+/// When a segment is complete.
+#[derive(Clone, Copy)]
+pub(crate) struct RollLimits {
+    segment_bytes: u64,
+    segment_ms: i64,
+    index_bytes: u32,
+}
+
+impl RollLimits {
+    pub(crate) fn of(config: &LogConfig) -> Self {
+        Self {
+            segment_bytes: config.segment_bytes_bounded(),
+            segment_ms: config.segment_ms,
+            index_bytes: config.segment_index_bytes,
+        }
+    }
+}
+
+impl Segment {
+    /// Whether a batch of `len` bytes that ends at `last` must go to a new segment.
+    pub(crate) fn must_roll(
+        &self,
+        len: u64,
+        last: Offset,
+        max_timestamp: TimestampMs,
+        limits: RollLimits,
+        now_ms: i64,
+    ) -> bool {
+        if self.len == 0 {
+            // An empty segment takes what it can address: rolling it would gain nothing else.
+            return !can_hold(last, self.base);
+        }
+        let age_ms = match self.first_timestamp {
+            TimestampMs(first) if first >= 0 => max_timestamp.0.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.created_ms),
+        };
+        self.len + len > limits.segment_bytes
+            || age_ms > limits.segment_ms
+            || self.offset_index.is_full(limits.index_bytes, 0)
+            // The last slot is kept for the entry that closing adds.
+            || self.time_index.is_full(limits.index_bytes, 1)
+            || !can_hold(last, self.base)
+    }
+
+    /// Writes `batch`, stamped, behind what is there. On an error the segment's memory is unchanged; what the file holds
+    /// behind `len` is unknown, see [`Segment::cut_back`].
+    pub(crate) fn append(&mut self, batch: &BatchView<'_>, interval: u32) -> io::Result<()> {
+        let files = self.files.as_ref().expect("the active segment's files are open");
+        files.log.write_at(batch.as_bytes(), self.len)?;
+        self.note(&Located::of(batch, self.len), interval);
+        Ok(())
+    }
+
+    /// Takes away what a failed write may have left behind the last whole batch.
+    pub(crate) fn cut_back(&self) -> io::Result<()> {
+        self.files.as_ref().expect("the active segment's files are open").log.set_len(self.len)
+    }
+
+    /// Takes note of `batch`, which lies in the file at `len`.
+    pub(crate) fn note(&mut self, batch: &Located, interval: u32) {
+        let (timestamp, last) = (batch.max_timestamp, batch.last);
+        assert_eq!(batch.position, self.len, "batches lie one behind the other");
+        assert!(last >= self.base, "offset {last} belongs before segment {}", self.base);
+        if self.len == 0 {
+            self.first_timestamp = timestamp;
+        }
+        if timestamp > self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp) {
+            self.max_timestamp = Some(TimeEntry { timestamp, offset: last });
+        }
+        if self.bytes_since_index_entry > u64::from(interval) {
+            let position = u32::try_from(self.len).expect("a segment rolls below 2 GiB");
+            self.offset_index.push(OffsetEntry { offset: last, position });
+            self.index_max_timestamp();
+            self.bytes_since_index_entry = 0;
+        }
+        self.bytes_since_index_entry += batch.len;
+        self.len += batch.len;
+    }
+
+    /// Adds the largest timestamp to the time index unless it is there.
+    fn index_max_timestamp(&mut self) {
+        let Some(max) = self.max_timestamp else { return };
+        if self.time_index_end.is_none_or(|last| last.timestamp < max.timestamp) {
+            assert!(
+                self.time_index_end.is_none_or(|last| last.offset < max.offset),
+                "a larger timestamp comes from a later batch"
+            );
+            self.time_index.push(max);
+            self.time_index_end = Some(max);
+        }
+    }
+
+    /// Writes some of the waiting index entries if many wait.
+    pub(crate) fn flush_indexes_if_long(&mut self) -> io::Result<()> {
+        let files = self.files.as_ref().expect("the active segment's files are open");
+        if self.offset_index.wants_flush() {
+            self.offset_index.flush(&files.offset_index, self.base.0, false)?;
+        }
+        if self.time_index.wants_flush() {
+            self.time_index.flush(&files.time_index, self.base.0, false)?;
+        }
+        Ok(())
+    }
+
+    /// Writes every index entry, the largest timestamp among them: what is in the files then covers all batches so far.
+    pub(crate) fn flush_indexes(&mut self) -> io::Result<()> {
+        self.index_max_timestamp();
+        let files = self.files.as_ref().expect("a segment is closed after its indexes are written");
+        self.offset_index.flush(&files.offset_index, self.base.0, true)?;
+        self.time_index.flush(&files.time_index, self.base.0, true)
+    }
+}

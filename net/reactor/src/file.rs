@@ -165,10 +165,10 @@ impl Disk {
     /// Standard input, to be read in order with [`File::read_at`] (offsets are ignored).
     ///
     /// # Errors
-    /// In the simulation, which has none.
+    /// As dup(2), and in the simulation, which has none.
     pub fn stdin(&self) -> io::Result<File> {
         match &self.0 {
-            DiskSide::Uring(shard) => Ok(File(FileSide::Uring(uring::File::stdin(shard)))),
+            DiskSide::Uring(shard) => Ok(File(FileSide::Uring(uring::File::stdin(shard)?))),
             DiskSide::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

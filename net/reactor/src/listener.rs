@@ -12,6 +12,7 @@ pub struct AddressReservation {
     pub(crate) address: SocketAddr,
     /// Keeps the port: bound with SO_REUSEPORT but not listening, so no connection reaches it. None in the simulation,
     /// where nobody else takes an address.
+    #[expect(dead_code, reason = "held for its drop")]
     pub(crate) socket: Option<uring::ReservedSocket>,
 }
 
@@ -52,7 +53,9 @@ impl Listener {
         backlog: u32,
     ) -> io::Result<Self> {
         Ok(Self(match &reactor.0 {
-            Side::Uring(shard) => Inner::Uring(uring::Listener::open(shard, address.address, backlog)?),
+            Side::Uring(shard) => {
+                Inner::Uring(uring::Listener::open(shard, address.address, backlog)?)
+            }
             Side::Sim(shard) => Inner::Sim(sim::Listener::open(shard, address.address, backlog)?),
         }))
     }

@@ -1,98 +1,35 @@
-//! The real side (skeleton: signatures only).
-#![expect(clippy::unimplemented, dead_code, unused_variables, reason = "being written")]
-use crate::file::{DirEntry, Metadata, OpenOptions};
-use crate::{Instant, Queue, Reactor, ShardId};
-use bytes::Bytes;
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+//! The real side of the facade. glommio is the executor of each shard: a pinned thread and task queues with shares. A
+//! ring of our own carries all I/O, and is where a shard sleeps (docs/decisions/0001-reactor.md says why not in
+//! glommio's). Nothing outside this folder names either.
+//!
+//! Order of reading: `run` starts the shards, `driver` is the loop of one, `task` and `waker` what it runs, `ring` and
+//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `directory` are what is built on that.
 
-/// How to run the shards of this process.
-#[derive(Clone, Debug)]
-pub struct ShardConfig {
-    /// The CPU of each shard, in order of shard number; a CPU may appear more than once (oversubscribed).
-    pub cpus: Vec<usize>,
-    /// How long a shard spins before it sleeps. Zero: an idle broker costs no CPU.
-    pub spin: Duration,
-    /// Memory for receive buffers of each shard, in bytes.
-    pub receive_buffer_bytes: usize,
-}
+mod buffers;
+mod config;
+mod directory;
+mod driver;
+mod file;
+mod listener;
+mod op;
+mod receive;
+mod ring;
+mod run;
+mod shard;
+mod signal;
+mod slab;
+mod sleep;
+mod socket;
+mod stream;
+mod task;
+mod waker;
 
-/// The CPUs that this process may run on.
-pub fn allowed_cpus() -> Vec<usize> {
-    unimplemented!()
-}
-
-/// Runs one shard on each CPU of `config` and waits for all of them. `main` runs on every shard, with its reactor.
-///
-/// # Errors
-/// When a thread, a ring or an executor cannot be had; a shard's own error ends the call once every shard has ended.
-pub fn run_shards<M, F>(config: &ShardConfig, main: M) -> io::Result<()>
-where
-    M: Fn(Reactor) -> F + Send + Clone + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
-{
-    unimplemented!()
-}
-
-pub(crate) struct Shard;
-impl Shard {
-    pub(crate) fn id(&self) -> ShardId { unimplemented!() }
-    pub(crate) fn shard_count(&self) -> u16 { unimplemented!() }
-    pub(crate) fn now(&self) -> Instant { unimplemented!() }
-    pub(crate) fn wall_clock_ms(&self) -> i64 { unimplemented!() }
-    pub(crate) fn random_u64(&self) -> u64 { unimplemented!() }
-    pub(crate) fn sleep_until(self: &Rc<Self>, deadline: Instant) -> Sleep { unimplemented!() }
-    pub(crate) fn spawn(self: &Rc<Self>, queue: Queue, body: Pin<Box<dyn Future<Output = ()>>>) -> TaskHandle { unimplemented!() }
-    pub(crate) async fn terminated(&self) { unimplemented!() }
-    pub(crate) async fn create_dir_all(&self, path: &Path) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn remove_file(&self, path: &Path) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn remove_dir_all(&self, path: &Path) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> { unimplemented!() }
-    pub(crate) async fn metadata(&self, path: &Path) -> io::Result<Metadata> { unimplemented!() }
-    pub(crate) async fn sync_dir(&self, path: &Path) -> io::Result<()> { unimplemented!() }
-}
-pub(crate) struct TaskHandle;
-impl TaskHandle { pub(crate) fn detach(self) { unimplemented!() } }
-pub(crate) struct Sleep;
-impl Future for Sleep { type Output = (); fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> { unimplemented!() } }
-#[derive(Clone)]
-pub(crate) struct File;
-impl File {
-    pub(crate) async fn open(shard: &Rc<Shard>, path: &Path, options: OpenOptions) -> io::Result<Self> { unimplemented!() }
-    pub(crate) fn stdin(shard: &Rc<Shard>) -> Self { unimplemented!() }
-    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> io::Result<Vec<u8>> { unimplemented!() }
-    pub(crate) fn read_resident(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> { unimplemented!() }
-    pub(crate) async fn sync_data(&self) -> io::Result<()> { unimplemented!() }
-    pub(crate) fn set_len(&self, len: u64) -> io::Result<()> { unimplemented!() }
-    pub(crate) async fn reserve(&self, len: u64) -> io::Result<()> { unimplemented!() }
-    pub(crate) fn len(&self) -> io::Result<u64> { unimplemented!() }
-}
-pub(crate) struct FileLock;
-impl FileLock { pub(crate) async fn take(shard: &Rc<Shard>, path: &Path) -> io::Result<Self> { unimplemented!() } }
-#[derive(Clone)]
-pub(crate) struct Stream;
-impl Stream {
-    pub(crate) async fn connect(shard: &Rc<Shard>, address: SocketAddr) -> io::Result<Self> { unimplemented!() }
-    pub(crate) fn peer(&self) -> SocketAddr { unimplemented!() }
-    pub(crate) fn local(&self) -> SocketAddr { unimplemented!() }
-    pub(crate) async fn read(&self) -> io::Result<Chunk> { unimplemented!() }
-    pub(crate) async fn write_all(&self, parts: Vec<Bytes>) -> io::Result<()> { unimplemented!() }
-    pub(crate) fn shutdown(&self) { unimplemented!() }
-}
-pub(crate) struct Chunk;
-impl std::ops::Deref for Chunk { type Target = [u8]; fn deref(&self) -> &[u8] { unimplemented!() } }
-pub(crate) struct ReservedSocket;
-impl ReservedSocket { pub(crate) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Self)> { unimplemented!() } }
-pub(crate) struct Listener;
-impl Listener {
-    pub(crate) fn open(shard: &Rc<Shard>, address: SocketAddr, backlog: u32) -> io::Result<Self> { unimplemented!() }
-    pub(crate) async fn accept(&self) -> io::Result<Stream> { unimplemented!() }
-}
+pub use config::{ShardConfig, allowed_cpus};
+pub(crate) use file::{File, FileLock};
+pub(crate) use listener::Listener;
+pub use run::run_shards;
+pub(crate) use shard::Shard;
+pub(crate) use sleep::Sleep;
+pub(crate) use socket::ReservedSocket;
+pub(crate) use stream::{Chunk, Stream};
+pub(crate) use task::TaskHandle;

@@ -2,7 +2,6 @@
 //! queues are bounded, and a sender waits at the bound. The same code serves the real reactor and the simulation: a waker
 //! knows its executor.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
@@ -15,7 +14,7 @@ struct Queue<M> {
     messages: ArrayQueue<M>,
     /// Who waits: the owner for a message, senders for room. Locked only to sleep and to wake.
     receiver: Mutex<Option<Waker>>,
-    senders: Mutex<VecDeque<Waker>>,
+    senders: Mutex<Vec<Waker>>,
 }
 
 /// The mailboxes of a broker's shards, made once before the shards start. Each shard joins it once.
@@ -36,7 +35,7 @@ impl<M: Send> Mesh<M> {
             Arc::new(Queue {
                 messages: ArrayQueue::new(capacity.max(1)),
                 receiver: Mutex::new(None),
-                senders: Mutex::new(VecDeque::new()),
+                senders: Mutex::new(Vec::new()),
             })
         };
         Self { queues: (0..shards).map(|_| queue()).collect() }
@@ -78,10 +77,9 @@ impl<M: Send> Mailbox<M> {
             queue.messages.pop().map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        let room_for = lock(&queue.senders).pop_front();
-        if let Some(waker) = room_for {
-            waker.wake();
-        }
+        // All of them: one may have given up since, and a wake spent on it would leave the others waiting for ever.
+        let waiting = std::mem::take(&mut *lock(&queue.senders));
+        waiting.into_iter().for_each(Waker::wake);
         message
     }
 }
@@ -99,7 +97,7 @@ impl<M: Send> Sender<M> {
                     Err(back) => message = Some(back),
                 }
                 if attempt == 0 {
-                    lock(&queue.senders).push_back(cx.waker().clone());
+                    lock(&queue.senders).push(cx.waker().clone());
                 }
             }
             Poll::Pending

@@ -42,6 +42,8 @@ pub enum DecodeErrorReason {
         /// Elements that the bytes left could hold.
         max: usize,
     },
+    /// The arrays of the message would take far more memory than the message is long.
+    ArraysTooLarge,
     /// Bytes left over after the last field.
     TrailingBytes(usize),
     /// A version of the API that is not served.
@@ -51,6 +53,8 @@ pub enum DecodeErrorReason {
         /// The version asked for.
         version: i16,
     },
+    /// A version of the consumer protocol below zero.
+    InvalidConsumerProtocolVersion(i16),
 }
 
 impl DecodeError {
@@ -85,9 +89,15 @@ impl fmt::Display for DecodeErrorReason {
             Self::ArrayTooLong { claimed, max } => {
                 write!(f, "array claims {claimed} elements, the bytes left hold at most {max}")
             }
+            Self::ArraysTooLarge => {
+                write!(f, "more array elements than a message of this length honestly has")
+            }
             Self::TrailingBytes(count) => write!(f, "{count} bytes left over after the message"),
             Self::UnsupportedVersion { api_key, version } => {
                 write!(f, "{api_key:?} version {version} is not supported")
+            }
+            Self::InvalidConsumerProtocolVersion(version) => {
+                write!(f, "consumer protocol of version {version}")
             }
         }
     }

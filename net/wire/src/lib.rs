@@ -31,3 +31,6 @@ pub use reader::Reader;
 pub use records::Records;
 pub use uuid::Uuid;
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -247,12 +247,7 @@ impl<'de, T: ReadField<'de> + WriteField> ReadBody<'de> for Vec<T> {
         context: Context,
     ) -> Result<Self, DecodeError> {
         let context = Context { nullable: false, ..context };
-        // Nothing is allocated for elements that the bytes left cannot hold.
-        let max = r.remaining() / T::size_min(context);
-        if length > max {
-            return Err(r.error(DecodeErrorReason::ArrayTooLong { claimed: length, max }));
-        }
-        let mut elements = Vec::with_capacity(length);
+        let mut elements = r.array(length, T::size_min(context))?;
         for _ in 0..length {
             elements.push(T::read(r, context)?);
         }

@@ -15,10 +15,7 @@ pub fn read<'de>(
     for _ in 0..r.unsigned_varint()? {
         let tag = r.unsigned_varint()?;
         let size = r.unsigned_varint()?;
-        let mut value = r.take_reader(size as usize)?;
-        if read_known(tag, &mut value)? {
-            value.finish()?;
-        }
+        r.within(size as usize, |value| read_known(tag, value))?;
     }
     Ok(())
 }

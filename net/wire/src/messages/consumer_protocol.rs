@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, DecodeErrorReason, EncodeError};
 use crate::field::{Context, ReadField, WriteField};
 use crate::reader::Reader;
 use crate::writer::Writer;
@@ -75,10 +75,13 @@ fn context(version: i16) -> Context {
     Context { version, flexible: false, nullable: false }
 }
 
-/// Bytes behind the last field are left alone: they are a later version's.
+/// A version newer than ours is read as ours. Bytes behind the last field are left alone: they are a later version's.
 fn decode<'a, T: ReadField<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
     let mut r = Reader::new(bytes);
     let version = i16::from_be_bytes(r.take_array()?);
+    if version < 0 {
+        return Err(r.error(DecodeErrorReason::InvalidConsumerProtocolVersion(version)));
+    }
     T::read(&mut r, context(version.min(VERSION_MAX)))
 }
 

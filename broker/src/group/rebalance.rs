@@ -148,7 +148,7 @@ impl Group {
         let before = self.generation;
         self.generation = before.next();
         self.new_member_added = false;
-        self.assignment_in_flight = false;
+        assert!(!self.assignment_in_flight, "the rebalance made the assignment before void");
         assert!(
             self.generation > before || before == Generation(i32::MAX),
             "generations only grow"

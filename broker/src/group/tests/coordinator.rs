@@ -47,6 +47,23 @@ fn groups_are_listed_by_state_and_type() {
 }
 
 #[test]
+fn one_tick_handles_every_group_that_is_due() {
+    let mut shell = Shell::new();
+    let mut tokens = Vec::new();
+    for group_id in ["a", "b", "c"] {
+        let mut request = shell.join_request(&client());
+        request.group_id = group_id.to_owned();
+        request.requires_known_member_id = false;
+        tokens.push(shell.send_join(&request));
+    }
+    shell.now.instant = shell.groups.next_deadline();
+    let effects = shell.groups.tick(shell.now);
+    shell.take(effects);
+    assert!(tokens.iter().all(|token| shell.answers.contains_key(token)));
+    assert!(shell.groups.next_deadline() > shell.now.instant);
+}
+
+#[test]
 fn a_group_is_described_in_full_when_it_is_stable() {
     let mut shell = Shell::new();
     let [ann, _bob] = shell.stable([client(), client()]);

@@ -2,6 +2,7 @@
 //! that the core wrote.
 
 mod coordinator;
+mod driving;
 mod membership;
 mod offsets;
 mod properties;

@@ -258,6 +258,26 @@ fn a_leader_that_joins_again_rebalances_the_group() {
 }
 
 #[test]
+fn the_leader_stays_the_leader_whatever_its_name() {
+    let mut shell = Shell::new();
+    let mut request = shell.join_request(&client());
+    request.requires_known_member_id = false;
+    "zoe".clone_into(&mut request.new_member_id);
+    let (mut zoe, mut ann) = (client(), client());
+    let zoe_joins = shell.send_join(&request);
+    let ann_joins = shell.join(&mut ann);
+    shell.advance(2 * INITIAL_DELAY_MS);
+    assert_eq!(shell.joined(zoe_joins, &mut zoe).leader, "zoe");
+    shell.joined(ann_joins, &mut ann);
+    shell.sync(&zoe, &[]);
+    shell.settle();
+    let zoe_joins = shell.join(&mut zoe);
+    let ann_joins = shell.join(&mut ann);
+    assert_eq!(shell.joined(zoe_joins, &mut zoe).members.len(), 2, "zoe leads again");
+    assert_eq!(shell.joined(ann_joins, &mut ann).leader, "zoe");
+}
+
+#[test]
 fn a_join_answer_that_was_lost_is_given_again() {
     let mut shell = Shell::new();
     let mut ann = client();

@@ -36,6 +36,25 @@ fn a_group_goes_on_after_a_restart_without_a_rebalance() {
 }
 
 #[test]
+fn the_leader_leads_on_after_a_restart() {
+    let mut shell = Shell::new();
+    let mut request = shell.join_request(&client());
+    request.requires_known_member_id = false;
+    "zoe".clone_into(&mut request.new_member_id);
+    let (mut zoe, mut ann) = (client(), client());
+    let zoe_joins = shell.send_join(&request);
+    let ann_joins = shell.join(&mut ann);
+    shell.advance(2 * INITIAL_DELAY_MS);
+    shell.joined(zoe_joins, &mut zoe);
+    shell.joined(ann_joins, &mut ann);
+    shell.sync(&zoe, &[]);
+    shell.settle();
+    let mut next = restarted(&shell, GroupConfig::default());
+    let ann_joins = next.join(&mut ann);
+    assert_eq!(next.joined(ann_joins, &mut ann).leader, "zoe", "ann only follows");
+}
+
+#[test]
 fn what_was_not_stored_is_not_there() {
     let mut shell = Shell::new();
     let [ann] = shell.stable([client()]);

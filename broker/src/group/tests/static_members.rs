@@ -108,6 +108,28 @@ fn the_join_of_the_replaced_process_is_fenced_at_once() {
 }
 
 #[test]
+fn a_restart_that_is_stored_slowly_begins_its_session_when_it_is_answered() {
+    let mut shell = Shell::new();
+    let [ann, bob] = shell.stable([static_client("a"), static_client("b")]);
+    let mut again = restart(&bob);
+    let joins = shell.join(&mut again);
+    for _ in 0..4 {
+        shell.advance(SESSION_MS / 2);
+        assert_eq!(shell.heartbeat(&ann), Ok(()), "the log is slow");
+    }
+    shell.settle();
+    shell.joined(joins, &mut again);
+    shell.advance(SESSION_MS - 1);
+    assert_eq!(shell.heartbeat(&ann), Ok(()));
+    assert_eq!(shell.heartbeat(&again), Ok(()), "its own session is not over");
+    for _ in 0..2 {
+        shell.advance(SESSION_MS / 2);
+        let _ = shell.heartbeat(&ann);
+    }
+    assert_eq!(shell.heartbeat(&again), Err(GroupError::UnknownMemberId), "now it is");
+}
+
+#[test]
 fn a_restart_that_cannot_be_stored_leaves_the_old_id_in_place() {
     let mut shell = Shell::new();
     let [_ann, bob] = shell.stable([static_client("a"), static_client("b")]);

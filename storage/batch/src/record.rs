@@ -217,3 +217,6 @@ fn read_header<'a>(fields: &mut Cursor<'a>) -> Result<Header<'a>, RecordFault> {
     let key_len = fields.length()?;
     Ok(Header { key: fields.take(key_len)?, value: fields.nullable_bytes()? })
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,8 @@ fn lz4_that_java_cannot_read_is_refused() {
     let without_end_mark = &whole[..whole.len() - 4];
     assert!(decompressed(Codec::Lz4, &whole, 1 << 20).is_ok());
     assert!(decompressed(Codec::Lz4, without_end_mark, 1 << 20).is_err());
+    let trailing = [&whole[..], b"x"].concat();
+    assert!(decompressed(Codec::Lz4, &trailing, 1 << 20).is_err());
 }
 
 proptest! {

@@ -95,7 +95,7 @@ fn the_end_of_main_drops_what_still_runs() {
         }
     }
     let dropped = Arc::new(AtomicUsize::new(0));
-    let counter = dropped.clone();
+    let (counter, started) = (dropped.clone(), std::time::Instant::now());
     run(&shards(2), move |reactor| {
         let counter = counter.clone();
         async move {
@@ -128,6 +128,11 @@ fn the_end_of_main_drops_what_still_runs() {
         }
     });
     assert_eq!(dropped.load(Ordering::SeqCst), 8);
+    let took = started.elapsed();
+    assert!(
+        took < Duration::from_secs(4),
+        "the kernel let go of every operation at once: {took:?}"
+    );
 }
 
 #[test]

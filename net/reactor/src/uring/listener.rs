@@ -47,10 +47,11 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         loop {
             let fd = poll_fn(|cx| self.poll_accept(cx)).await?;
-            match Stream::new(&self.shard, fd) {
-                // Its peer has left already.
+            match socket::peer(&fd) {
+                Ok(peer) => return Stream::new(&self.shard, fd, peer),
+                // The peer has left already.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
-                stream => return stream,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -70,7 +71,12 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.accepting.disarm(&self.shard, &mut self.accepting.state.borrow_mut());
+        let mut state = self.accepting.state.borrow_mut();
+        // Nobody takes connections any more, so that the cancelled accept is not followed by another.
+        state.taker = None;
+        // The accept under way holds the socket, but it ends for the peers now.
+        socket::shut_down(&self.accepting.fd);
+        self.accepting.disarm(&self.shard, &mut state);
     }
 }
 
@@ -106,7 +112,8 @@ impl Multishot for Accepting {
         if state.accepted.len() >= shard.config.accepted_max {
             self.disarm(shard, &mut state);
         }
-        if state.accepted.is_empty() && state.armed.is_none() && state.taker.is_some() {
+        let wanted = state.taker.is_some() && !shard.ring.is_ending();
+        if state.accepted.is_empty() && state.armed.is_none() && wanted {
             return self.arm(shard, &mut state);
         }
         let taker = state.taker.take();

@@ -130,7 +130,9 @@ impl Receiving {
 
     /// Stops receiving: the stream is gone.
     pub(super) fn stop(&self, shard: &Shard) {
-        self.disarm(shard, &mut self.state.borrow_mut());
+        let mut state = self.state.borrow_mut();
+        state.reader = None;
+        self.disarm(shard, &mut state);
     }
 
     fn disarm(&self, shard: &Shard, state: &mut State) {
@@ -190,6 +192,7 @@ impl Multishot for Receiving {
                     state.starved = true;
                     shard.ring.starved.borrow_mut().push(Rc::downgrade(&self));
                 }
+                _ if shard.ring.is_ending() => {}
                 _ if state.reader.is_some() => self.arm(shard, &mut state),
                 _ => {}
             }
@@ -204,7 +207,7 @@ impl Multishot for Receiving {
 impl Ring {
     /// Starts the receives that had found no buffer, if there are buffers now.
     pub(super) fn rearm_starved(&self, shard: &Rc<Shard>) {
-        if self.buffers.free() == 0 || self.starved.borrow().is_empty() {
+        if self.buffers.free() == 0 || self.starved.borrow().is_empty() || self.is_ending() {
             return;
         }
         let starved = std::mem::take(&mut *self.starved.borrow_mut());

@@ -54,6 +54,7 @@ pub(super) struct Ring {
     pub(super) buffers: Rc<Buffers>,
     /// Operations without their last completion; the bell and cancellations, which own nothing, not counted.
     in_flight: Cell<usize>,
+    ending: Cell<bool>,
     /// Receives that found no free buffer. Each stream is here once at most.
     pub(super) starved: RefCell<Vec<Weak<Receiving>>>,
 }
@@ -71,8 +72,9 @@ impl Ring {
             .build(config.ring_entries)?;
         let buffers = Buffers::register(&uring.submitter(), config)?;
         let (uring, slots) = (RefCell::new(uring), RefCell::new(Slab::new()));
-        let (buffers, in_flight) = (Rc::new(buffers), Cell::new(0));
-        Ok(Self { uring, slots, buffers, in_flight, starved: RefCell::new(Vec::new()) })
+        let (buffers, in_flight, ending) = (Rc::new(buffers), Cell::new(0), Cell::new(false));
+        let starved = RefCell::new(Vec::new());
+        Ok(Self { uring, slots, buffers, in_flight, ending, starved })
     }
 
     /// Lets `bell` end a wait of this ring. Edge-triggered: nobody has to read the bell.
@@ -113,10 +115,17 @@ impl Ring {
         unsafe { self.push(&cancel) };
     }
 
+    /// Asks the kernel to end everything, for the end of the shard.
     pub(super) fn cancel_all(&self) {
+        self.ending.set(true);
         let cancel = opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(NOBODY);
         // SAFETY: a cancellation points to nothing.
         unsafe { self.push(&cancel) };
+    }
+
+    /// Whether no operation may follow one that has ended.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.get()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -166,6 +175,7 @@ impl Ring {
         match user_data {
             NOBODY => return,
             BELL if cqueue::more(flags) => return,
+            BELL if self.is_ending() => return,
             BELL => return self.poll_bell(shard.inbox.bell()),
             _ => {}
         }

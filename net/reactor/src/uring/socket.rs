@@ -106,6 +106,12 @@ pub(super) fn local(fd: &OwnedFd) -> io::Result<SocketAddr> {
     Address::asked(fd, libc::getsockname)
 }
 
+/// Ends both directions of a connection, or the listening.
+pub(super) fn shut_down(fd: &OwnedFd) {
+    // SAFETY: shutdown(2) has no memory to violate. It fails where there is nothing left to end, which is as well.
+    unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_RDWR) };
+}
+
 /// A TCP socket for addresses of the kind of `address`, that sends small segments at once.
 pub(super) fn stream_socket(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };

@@ -33,9 +33,9 @@ struct Connected {
 }
 
 impl Stream {
-    /// Wraps a connected socket.
-    pub(super) fn new(shard: &Rc<Shard>, fd: OwnedFd) -> io::Result<Self> {
-        let (peer, local) = (socket::peer(&fd)?, socket::local(&fd)?);
+    /// Wraps a socket that is connected to `peer`.
+    pub(super) fn new(shard: &Rc<Shard>, fd: OwnedFd, peer: SocketAddr) -> io::Result<Self> {
+        let local = socket::local(&fd)?;
         let fd = Rc::new(fd);
         let receiving = Receiving::new(fd.clone());
         Ok(Self(Rc::new(Connected { shard: shard.clone(), fd, receiving, peer, local })))
@@ -43,13 +43,14 @@ impl Stream {
 
     pub(crate) async fn connect(shard: &Rc<Shard>, address: SocketAddr) -> io::Result<Self> {
         let fd = Rc::new(socket::stream_socket(address)?);
-        let address = Box::new(Address::from(address));
-        let connect = opcode::Connect::new(Fd(fd.as_raw_fd()), address.as_ptr(), address.len());
-        let resources = (address, fd);
+        let target = Box::new(Address::from(address));
+        let connect = opcode::Connect::new(Fd(fd.as_raw_fd()), target.as_ptr(), target.len());
+        let resources = (target, fd);
         // SAFETY: the boxed address and the descriptor belong to the operation.
         let (connected, (_, fd)) = unsafe { shard.start(connect.build(), resources) }.await;
         connected?;
-        Self::new(shard, Rc::into_inner(fd).expect("the operation gave back the only owner"))
+        let fd = Rc::into_inner(fd).expect("the operation gave back the only owner");
+        Self::new(shard, fd, address)
     }
 
     pub(crate) fn peer(&self) -> SocketAddr {
@@ -99,8 +100,7 @@ impl Stream {
     }
 
     pub(crate) fn shutdown(&self) {
-        // SAFETY: shutdown(2) has no memory to violate. It fails on a connection that is gone already, which is as well.
-        unsafe { libc::shutdown(self.0.fd.as_raw_fd(), libc::SHUT_RDWR) };
+        socket::shut_down(&self.0.fd);
         self.0.receiving.abort(&self.0.shard);
     }
 }

@@ -13,15 +13,16 @@
 //! - Faults (`NetworkFaults`): a piece is late by up to `slow_max`, and with it all behind it; it is lost for good, which
 //!   stalls its direction until the reset; a connection is reset in the middle; an accept fails as when out of descriptors.
 
+mod connecting;
 mod connection;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use bytes::Bytes;
 use connection::{Connection, Content, End, Hold};
 
 use super::disk::CrashKind;
@@ -183,147 +184,9 @@ impl Network {
         }
     }
 
-    // Listening and connecting.
-
-    pub(super) fn listen(
-        &mut self,
-        host: HostId,
-        address: SocketAddr,
-        backlog_max: usize,
-    ) -> ListenerId {
-        let id = self.new_id();
-        let state = ListenerState {
-            host,
-            address,
-            backlog: VecDeque::new(),
-            backlog_max: backlog_max.max(1),
-            acceptor: None,
-        };
-        self.listeners.insert(id, state);
-        id
-    }
-
-    /// Stops listening; connections that nobody accepted are reset.
-    pub(super) fn unlisten(&mut self, id: ListenerId, timeline: &mut Timeline) {
-        let Some(listener) = self.listeners.remove(&id) else { return };
-        for end in listener.backlog {
-            self.close(end, Content::Reset, timeline);
-        }
-    }
-
-    /// The SYN has reached `to`: a listener there takes it or not.
-    pub(super) fn attempt(
-        &mut self,
-        from: (HostId, SocketAddr),
-        to: (HostId, SocketAddr),
-    ) -> Attempt {
-        let matches = |listener: &ListenerState| {
-            listener.host == to.0
-                && listener.address.port() == to.1.port()
-                && (listener.address.ip() == to.1.ip() || listener.address.ip().is_unspecified())
-        };
-        let mut candidates: Vec<_> =
-            self.listeners.iter().filter(|(_, l)| matches(l)).map(|(&id, _)| id).collect();
-        if candidates.is_empty() {
-            return Attempt::Refused;
-        }
-        let index = self.rng.below(candidates.len() as u64) as usize;
-        let chosen = candidates.swap_remove(index);
-        let connection = self.new_id();
-        let listener = self.listeners.get_mut(&chosen).expect("a candidate is listening");
-        if listener.backlog.len() >= listener.backlog_max {
-            return Attempt::Lost;
-        }
-        let ends = [End::new(from.0, from.1), End::new(to.0, to.1)];
-        self.connections.insert(connection, Connection { ends });
-        listener.backlog.push_back(EndId { connection, side: 1 });
-        if let Some(waker) = listener.acceptor.take() {
-            waker.wake();
-        }
-        Attempt::Accepted(EndId { connection, side: 0 })
-    }
-
-    pub(super) fn poll_accept(
-        &mut self,
-        id: ListenerId,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<EndId>> {
-        let Some(listener) = self.listeners.get_mut(&id) else {
-            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
-        };
-        if listener.backlog.is_empty() {
-            listener.acceptor = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        if self.rng.one_in(self.faults.accept_error_one_in) {
-            return Poll::Ready(Err(io::Error::from_raw_os_error(libc::EMFILE)));
-        }
-        Poll::Ready(Ok(listener.backlog.pop_front().expect("just seen")))
-    }
-
-    /// Own address, peer's address.
-    pub(super) fn addresses(&self, end: EndId) -> (SocketAddr, SocketAddr) {
-        let ends = &self.connections[&end.connection].ends;
-        (ends[usize::from(end.side)].address, ends[usize::from(1 - end.side)].address)
-    }
-
     fn end(&mut self, id: EndId) -> Option<&mut End> {
         let connection = self.connections.get_mut(&id.connection)?;
         Some(&mut connection.ends[usize::from(id.side)])
-    }
-
-    // Bytes.
-
-    /// Sends what fits of `bytes`, in pieces; ready when all of it is sent.
-    pub(super) fn poll_write(
-        &mut self,
-        from: EndId,
-        bytes: &mut Bytes,
-        timeline: &mut Timeline,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            let Some(own) = self.end(from).filter(|end| !end.closed) else {
-                return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
-            };
-            if let Some(error) = own.error {
-                return Poll::Ready(Err(error.into()));
-            }
-            if bytes.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let window = self.faults.window_bytes;
-            let peer = self.end(from.peer()).expect("both ends are there");
-            let room = window.saturating_sub(peer.inbound.buffered_bytes);
-            if room == 0 {
-                self.end(from).expect("still there").writer = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            let most = room.min(bytes.len()).min(PIECE_BYTES_MAX) as u64;
-            let whole = self.rng.one_in(2);
-            let len = if whole { most } else { 1 + self.rng.below(most) };
-            let piece = bytes.split_to(len as usize);
-            if self.rng.one_in(self.faults.reset_one_in) {
-                self.reset_both(from.connection, ErrorKind::ConnectionReset);
-                continue;
-            }
-            self.send(from.peer(), Content::Bytes(piece), timeline);
-        }
-    }
-
-    /// Puts `content` on its way to an end.
-    fn send(&mut self, to: EndId, content: Content, timeline: &mut Timeline) {
-        let Some(connection) = self.connections.get(&to.connection) else { return };
-        let hosts = [0, 1].map(|side: usize| connection.ends[side].host);
-        let (from_host, to_host) = (hosts[usize::from(1 - to.side)], hosts[usize::from(to.side)]);
-        let at = timeline.now() + self.delay(from_host, to_host);
-        let stalls = self.rng.one_in(self.faults.stall_one_in);
-        let end = self.end(to).expect("the connection is there");
-        let at = end.inbound.push(at, content);
-        if stalls && end.inbound.hold.is_none() {
-            self.hold(to, Hold::Lost, timeline);
-        }
-        timeline.schedule(at, Event::Network(NetworkEvent::Arrive(to)));
     }
 
     /// Stops a direction until it is healed or given up.
@@ -351,63 +214,6 @@ impl Network {
                 }
             }
         }
-    }
-
-    fn arrive(&mut self, to: EndId, timeline: &mut Timeline) {
-        let Some(connection) = self.connections.get(&to.connection) else { return };
-        let [to_host, from_host] =
-            [to, to.peer()].map(|end| connection.ends[usize::from(end.side)].host);
-        let cut = self.is_cut(from_host, to_host);
-        let end = self.end(to).expect("the connection is there");
-        if end.inbound.hold.is_some() || !end.inbound.is_due(timeline.now()) {
-            return;
-        }
-        if cut {
-            return self.hold(to, Hold::Partition, timeline);
-        }
-        let keeps_unread = self.rng.one_in(2);
-        let end = self.end(to).expect("the connection is there");
-        let unwanted = end.receive_due(timeline.now(), keeps_unread);
-        end.wake();
-        if unwanted {
-            self.send(to.peer(), Content::Reset, timeline);
-        }
-        if let Some(peer) = self.end(to.peer())
-            && let Some(writer) = peer.writer.take()
-        {
-            writer.wake();
-        }
-    }
-
-    /// The next bytes that have arrived: a part of them, or more than one piece at once.
-    pub(super) fn poll_read(
-        &mut self,
-        id: EndId,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Vec<u8>>> {
-        let most = match self.rng.below(4) {
-            0 => 1 + self.rng.below(64) as usize,
-            1 => 1 + self.rng.below(4096) as usize,
-            _ => PIECE_BYTES_MAX,
-        };
-        let Some(end) = self.end(id).filter(|end| !end.closed) else {
-            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
-        };
-        let bytes = end.inbound.take(most);
-        if !bytes.is_empty() {
-            if let Some(writer) = self.end(id.peer()).and_then(|peer| peer.writer.take()) {
-                writer.wake();
-            }
-            return Poll::Ready(Ok(bytes));
-        }
-        if let Some(error) = end.error {
-            return Poll::Ready(Err(error.into()));
-        }
-        if end.inbound.ended {
-            return Poll::Ready(Ok(Vec::new()));
-        }
-        end.reader = Some(cx.waker().clone());
-        Poll::Pending
     }
 
     // Ends of connections.

@@ -1,4 +1,9 @@
-//! What the host must offer before a shard can run, each lack a sentence with the command that mends it.
+//! What the host must offer before a shard can run, each lack a sentence with the command that mends it. Facts are read
+//! first and judged by a plain function, so that tests can judge hosts there are none of.
+
+use std::io;
+
+use crate::uring;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,7 +23,232 @@ pub struct Finding {
     pub sentence: String,
 }
 
-/// Looks at everything that stops or limits io_uring for `shards` shards.
-pub fn preflight(_shards: u16) -> Vec<Finding> {
-    Vec::new()
+/// Looks at everything that stops or limits io_uring for `shards` shards. The soft limits of locked memory and of open
+/// files are raised to the hard ones first: that needs no privilege.
+pub fn preflight(shards: u16) -> Vec<Finding> {
+    judge(&read_facts(shards))
+}
+
+/// What glommio insists on for its own rings.
+const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
+
+/// Descriptors of a shard itself: its rings, eventfds, listeners, and a first few files and connections.
+const FILES_PER_SHARD: u64 = 32;
+
+/// Below this many descriptors a broker of ordinary size meets the limit.
+const FILES_WANTED: u64 = 65_536;
+
+/// The first kernel with DEFER_TASKRUN; multishot receive and buffer rings are older.
+const KERNEL_MIN: (u32, u32) = (6, 1);
+
+/// What was read of the host.
+struct Facts {
+    shards: u16,
+    /// The kernel's release, as uname(2) gives it.
+    release: String,
+    /// The sysctl kernel.io_uring_disabled, where there is one.
+    io_uring_disabled: Option<u32>,
+    /// The error number of making a ring as a shard does.
+    ring: Result<(), i32>,
+    memlock_bytes: u64,
+    files: u64,
+}
+
+fn read_facts(shards: u16) -> Facts {
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // Before the ring, whose memory counts.
+    let memlock_bytes = raise(libc::RLIMIT_MEMLOCK);
+    Facts {
+        shards,
+        release: release.trim().to_owned(),
+        io_uring_disabled: disabled.ok().and_then(|text| text.trim().parse().ok()),
+        ring: uring::try_ring().map_err(|error| error.raw_os_error().unwrap_or(libc::EIO)),
+        memlock_bytes,
+        files: raise(libc::RLIMIT_NOFILE),
+    }
+}
+
+/// Raises a soft limit to the hard one and gives what it is then.
+fn raise(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a local of the right type. A limit that cannot be read is judged as none.
+    unsafe {
+        if libc::getrlimit(resource, &raw mut limit) < 0 {
+            return libc::RLIM_INFINITY;
+        }
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        if libc::setrlimit(resource, &raw const raised) == 0 {
+            limit = raised;
+        }
+    }
+    limit.rlim_cur
+}
+
+/// Says what the facts mean, the worst first.
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let findings = [judge_memlock(facts), judge_ring(facts), judge_files(facts)];
+    let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+fn prevents(sentence: impl Into<String>) -> Option<Finding> {
+    Some(Finding { severity: Severity::Prevents, sentence: sentence.into() })
+}
+
+fn judge_ring(facts: &Facts) -> Option<Finding> {
+    let code = facts.ring.err()?;
+    let release = &facts.release;
+    if is_older(release, KERNEL_MIN) {
+        let (major, minor) = KERNEL_MIN;
+        return prevents(format!(
+            "Linux {release} is too old for multishot receives, buffer rings and deferred task \
+            work of io_uring: \
+             boot Linux {major}.{minor} or newer"
+        ));
+    }
+    match (code, facts.io_uring_disabled) {
+        (_, Some(2)) => prevents(
+            "io_uring is disabled on this host (kernel.io_uring_disabled = 2): run `sysctl -w \
+            kernel.io_uring_disabled=0` as root",
+        ),
+        (libc::EPERM, Some(1)) => prevents(
+            "io_uring is only for privileged processes on this host (kernel.io_uring_disabled = \
+            1): run `sysctl -w kernel.io_uring_disabled=0` as root, or add this user to the \
+            group named by kernel.io_uring_group",
+        ),
+        (libc::EPERM | libc::EACCES | libc::ENOSYS, _) => prevents(
+            "io_uring is blocked for this process, most likely by the container's seccomp \
+            profile: run it with `--security-opt seccomp=unconfined`, or with a profile that \
+            allows io_uring_setup, io_uring_enter and io_uring_register",
+        ),
+        (libc::ENOMEM, _) => prevents(
+            "there is not enough memory to lock for io_uring: raise the limit with `ulimit -l \
+            unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+        ),
+        (libc::EMFILE | libc::ENFILE, _) => prevents(
+            "no file descriptor is left for io_uring: raise the limit with `ulimit -n 1048576`, \
+            or LimitNOFILE=1048576 in the systemd unit",
+        ),
+        (code, _) => prevents(format!(
+            "io_uring cannot be set up on Linux {release} ({}): look for the reason with `strace \
+            -e io_uring_setup,io_uring_register`",
+            io::Error::from_raw_os_error(code)
+        )),
+    }
+}
+
+fn judge_memlock(facts: &Facts) -> Option<Finding> {
+    if facts.memlock_bytes >= MEMLOCK_BYTES_MIN {
+        return None;
+    }
+    prevents(format!(
+        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK) where {} are needed: raise the \
+        limit with `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+        facts.memlock_bytes >> 10,
+        MEMLOCK_BYTES_MIN >> 10,
+    ))
+}
+
+fn judge_files(facts: &Facts) -> Option<Finding> {
+    let needed = FILES_PER_SHARD * u64::from(facts.shards);
+    let severity = match facts.files {
+        files if files < needed => Severity::Prevents,
+        files if files < FILES_WANTED => Severity::Limits,
+        _ => return None,
+    };
+    let sentence = format!(
+        "at most {} files and connections can be open at once (RLIMIT_NOFILE): raise the limit \
+        with `ulimit -n 1048576`, or LimitNOFILE=1048576 in the systemd unit",
+        facts.files
+    );
+    Some(Finding { severity, sentence })
+}
+
+/// Whether a kernel's release is below `min`; one that cannot be read is not.
+fn is_older(release: &str, min: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < min,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Facts {
+        Facts {
+            shards: 4,
+            release: "6.18.44-generic".into(),
+            io_uring_disabled: Some(0),
+            ring: Ok(()),
+            memlock_bytes: libc::RLIM_INFINITY,
+            files: 1 << 20,
+        }
+    }
+
+    /// The one finding.
+    fn found(facts: &Facts) -> (Severity, String) {
+        let mut findings = judge(facts);
+        let finding = findings.pop().expect("something is found");
+        assert!(findings.is_empty(), "and nothing else: {findings:?}");
+        (finding.severity, finding.sentence)
+    }
+
+    #[test]
+    fn a_sound_host_needs_no_words() {
+        assert_eq!(judge(&sound()), []);
+    }
+
+    #[test]
+    fn each_way_to_be_without_io_uring_has_its_own_remedy() {
+        let cases = [
+            (libc::EPERM, Some(2), "6.18.0", "kernel.io_uring_disabled=0"),
+            (libc::EPERM, Some(1), "6.18.0", "io_uring_group"),
+            (libc::EPERM, Some(0), "6.18.0", "seccomp"),
+            (libc::ENOSYS, None, "6.5.0", "seccomp"),
+            (libc::EINVAL, None, "5.15.0-91-generic", "Linux 6.1 or newer"),
+            (libc::ENOMEM, Some(0), "6.18.0", "ulimit -l"),
+            (libc::EMFILE, Some(0), "6.18.0", "ulimit -n"),
+            (libc::EIO, Some(0), "6.18.0", "strace"),
+        ];
+        for (code, io_uring_disabled, release, remedy) in cases {
+            let release = release.to_owned();
+            let facts = Facts { ring: Err(code), io_uring_disabled, release, ..sound() };
+            let (severity, sentence) = found(&facts);
+            assert_eq!(severity, Severity::Prevents);
+            assert!(sentence.contains(remedy), "{remedy}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_does_not_stop_us_is_not_mentioned() {
+        assert_eq!(judge(&Facts { io_uring_disabled: Some(1), ..sound() }), []);
+    }
+
+    #[test]
+    fn low_limits_are_told_with_their_figures() {
+        let (severity, sentence) = found(&Facts { memlock_bytes: 64 << 10, ..sound() });
+        assert_eq!(severity, Severity::Prevents);
+        assert!(sentence.contains("64 KiB"), "{sentence}");
+        let (severity, sentence) = found(&Facts { files: 1024, ..sound() });
+        assert_eq!(severity, Severity::Limits);
+        assert!(sentence.contains("1024"), "{sentence}");
+        assert_eq!(found(&Facts { files: 100, ..sound() }).0, Severity::Prevents);
+    }
+
+    #[test]
+    fn releases_are_compared_by_number() {
+        assert!(is_older("5.19.17", (6, 1)) && is_older("6.0.0-rc1", (6, 1)));
+        assert!(!is_older("6.1.0", (6, 1)) && !is_older("6.10", (6, 1)) && !is_older("?", (6, 1)));
+    }
+
+    #[test]
+    fn this_host_runs_the_tests_and_thus_prevents_nothing() {
+        let prevents = |finding: &Finding| finding.severity == Severity::Prevents;
+        assert!(!preflight(2).iter().any(prevents));
+    }
 }

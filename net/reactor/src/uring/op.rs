@@ -58,7 +58,7 @@ impl<R: Unpin + 'static> Future for Op<R> {
         match slots.get_mut(key) {
             Some(Slot::Waiting(waker)) => {
                 *waker = Some(cx.waker().clone());
-                return Poll::Pending;
+                Poll::Pending
             }
             Some(Slot::Done(result)) => {
                 let result = *result;

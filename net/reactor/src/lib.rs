@@ -5,6 +5,7 @@
 mod clock;
 mod executor;
 mod file;
+mod host;
 mod listener;
 mod mailbox;
 mod preflight;
@@ -19,6 +20,7 @@ mod uring;
 pub use clock::Instant;
 pub use executor::{Queue, Task};
 pub use file::{DirEntry, Disk, File, FileLock, Metadata, OpenOptions};
+pub use host::{hostname, read_to_string, resolve};
 pub use listener::{AddressReservation, Listener, reserve_address};
 pub use mailbox::{Mailbox, Mesh, Sender};
 pub use preflight::{Finding, Severity, preflight};

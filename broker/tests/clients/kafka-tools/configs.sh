@@ -6,14 +6,14 @@ config_topic_alter() {
   has "Completed updating config for topic $topic." "$out"
   tool configs --entity-type topics --entity-name "$topic" --describe
   has "max.message.bytes=2000000" "$out"
-  has "retention.ms=3600000" "$out"
+  has "segment.ms=3600000" "$out"
 }
 
 config_topic_delete() {
   tool configs --entity-type topics --entity-name "$topic" --alter --delete-config max.message.bytes
   tool configs --entity-type topics --entity-name "$topic" --describe
   lacks "max.message.bytes=2000000" "$out"
-  has "retention.ms=3600000" "$out"
+  has "segment.ms=3600000" "$out"
 }
 
 config_unknown_key() {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 topic_create() {
-  tool topics --create --topic "$topic" --partitions 3 --replication-factor 1 --config retention.ms=3600000
+  tool topics --create --topic "$topic" --partitions 3 --replication-factor 1 --config segment.ms=3600000
   has "Created topic $topic." "$out"
 }
 
@@ -15,7 +15,7 @@ topic_describe() {
   tool topics --describe --topic "$topic"
   has "PartitionCount: 3" "$out"
   has "ReplicationFactor: 1" "$out"
-  has "retention.ms=3600000" "$out"
+  has "segment.ms=3600000" "$out"
   # Every partition has its leader as the one replica, and that one in sync.
   [[ $(grep -cP 'Partition: [0-2]\tLeader: (\d+)\tReplicas: \1\tIsr: \1\t' "$out") == 3 ]] || { cat "$out"; return 1; }
 }

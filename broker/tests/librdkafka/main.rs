@@ -1,0 +1,17 @@
+//! The real binary against librdkafka (through the `rdkafka` crate) and against raw bytes: what clients rely on, what
+//! they must not be able to do, and what a crash must not lose.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts processes and opens sockets, outside any reactor"
+)]
+
+mod bad_batches;
+mod bad_frames;
+mod broker;
+mod clients;
+mod crash;
+mod groups;
+mod raw;
+mod round_trip;
+mod slow_clients;
+mod startup;

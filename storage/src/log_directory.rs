@@ -60,7 +60,7 @@ impl LogDirectory {
     ) -> Result<Self, StorageError> {
         let disk = reactor.disk();
         let not_writable = |source| StorageError::NotWritable { path: path.to_path_buf(), source };
-        disk.create_dir_all(path).await.map_err(not_writable)?;
+        create_durably(&disk, path).await.map_err(not_writable)?;
         let lock = match disk.lock(&path.join(".lock")).await {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -149,6 +149,21 @@ impl LogDirectory {
         let entries = entries.map_err(StorageError::io("list", &self.path))?;
         Ok(entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name).collect())
     }
+}
+
+/// Creates a directory and those above it that are missing, and makes all their names durable: also those that an
+/// interrupted start may have made.
+async fn create_durably(disk: &Disk, path: &Path) -> io::Result<()> {
+    disk.create_dir_all(path).await?;
+    for parent in path.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match disk.sync_dir(parent).await {
+            // Not ours to read, hence not made by us.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 fn marker_path(dir: &Path) -> PathBuf {

@@ -45,14 +45,16 @@ impl Log {
         let (dir, config, removed, snapshots) = {
             let mut state = self.0.state.borrow_mut();
             state.truncations += 1;
+            let later = state.segments.iter().map(|segment| segment.base).filter(|b| *b > base);
+            let snapshots = state.snapshots.iter().copied().filter(|at| *at > new_end);
+            let (removed, snapshots): (Vec<_>, Vec<_>) = (later.collect(), snapshots.collect());
+            state.segments.retain(|segment| segment.base <= base);
+            state.active_mut().len = position;
             state.move_offsets(|offsets| {
                 offsets.end = LogEndOffset::at(new_end);
                 offsets.durable = offsets.durable.min(DurableEndOffset::at(new_end));
                 offsets.recovery_point = offsets.recovery_point.min(RecoveryPoint::at(new_end));
             });
-            let later = state.segments.iter().map(|segment| segment.base).filter(|b| *b > base);
-            let snapshots = state.snapshots.iter().copied().filter(|at| *at > new_end);
-            let (removed, snapshots): (Vec<_>, Vec<_>) = (later.collect(), snapshots.collect());
             (state.dir.clone(), state.config.clone(), removed, snapshots)
         };
         // The recovery point first: nothing behind the cut may count as synced once bytes differ.

@@ -1,0 +1,113 @@
+//! What the tests of the log share: a simulated host, small segments, batches made on the spot.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use ringlane_batch::{
+    BatchBuilder, BatchFields, Codec, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence,
+    TimestampMs, TopicId,
+};
+use ringlane_reactor::Reactor;
+use ringlane_reactor::sim::{HostId, Options, Simulation};
+use ringlane_storage::{Appended, GroupSync, GroupSyncConfig, Log, LogConfig, Origin};
+
+pub(crate) const TOPIC: TopicId = TopicId([9; 16]);
+pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(1);
+
+/// A simulation of one host, decided by `options`.
+pub(crate) fn world(options: Options) -> (Simulation, HostId) {
+    let mut simulation = Simulation::new(options);
+    let host = simulation.host("broker", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1);
+    (simulation, host)
+}
+
+pub(crate) fn dir() -> PathBuf {
+    PathBuf::from("/data/orders-0")
+}
+
+/// Segments of a few batches with an index entry for nearly each.
+pub(crate) fn small() -> LogConfig {
+    LogConfig {
+        segment_bytes: 2000,
+        index_interval_bytes: 100,
+        producer_id_expiration_ms: i64::MAX,
+        ..LogConfig::default()
+    }
+}
+
+pub(crate) fn group_sync(reactor: &Reactor) -> GroupSync {
+    let config = GroupSyncConfig { checkpoint_interval_bytes: 6000, ..GroupSyncConfig::default() };
+    GroupSync::new(reactor, config)
+}
+
+/// A batch of `timestamps.len()` records with values of `value_len` bytes.
+pub(crate) fn batch_of(
+    timestamps: &[i64],
+    value_len: usize,
+    producer: Option<(i64, i16, i32)>,
+) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Codec::None);
+    for (n, timestamp) in timestamps.iter().enumerate() {
+        let value = vec![n as u8; value_len];
+        builder.append(TimestampMs(*timestamp), Some(b"key"), Some(&value), &[]);
+    }
+    let producer =
+        producer.map(|(id, epoch, first)| (ProducerId(id), ProducerEpoch(epoch), Sequence(first)));
+    builder.finish(&BatchFields { producer, ..BatchFields::default() }).to_vec()
+}
+
+/// A batch of one record.
+pub(crate) fn batch(timestamp: i64) -> Vec<u8> {
+    batch_of(&[timestamp], 50, None)
+}
+
+/// Appends as the leader of [`EPOCH`].
+pub(crate) async fn append(log: &Log, mut bytes: Vec<u8>) -> Appended {
+    log.append(&mut bytes, EPOCH, Origin::Client, 0).await.expect("the log takes it")
+}
+
+pub(crate) async fn create(reactor: &Reactor, config: LogConfig) -> Log {
+    let sync = group_sync(reactor);
+    Log::create(&sync, &dir(), TOPIC, config).await.expect("a new log")
+}
+
+pub(crate) async fn open(reactor: &Reactor, config: LogConfig) -> Log {
+    Log::open(&group_sync(reactor), &dir(), config, None).await.expect("the log opens").0
+}
+
+/// Waits until everything appended is durable.
+pub(crate) async fn durable(log: &Log) {
+    while log.durable_end().offset() < log.log_end().offset() {
+        assert_eq!(log.is_offline(), None);
+        log.durable_changed().await;
+    }
+}
+
+/// All bytes from the log's start to its end.
+pub(crate) async fn read_all(log: &Log) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut next = log.log_start().offset();
+    while next < log.log_end().offset() {
+        let read = log.read(next, 1000, Offset(i64::MAX), true).await.expect("it can be read");
+        assert!(read.next_offset > next, "a read at {next} makes progress");
+        read.batches.iter().for_each(|slice| bytes.extend_from_slice(slice));
+        next = read.next_offset;
+    }
+    bytes
+}
+
+/// The names in the log's directory.
+pub(crate) async fn names(reactor: &Reactor, dir: &Path) -> Vec<String> {
+    let entries = reactor.disk().list(dir).await.expect("the directory is there");
+    entries.into_iter().map(|entry| entry.name).collect()
+}
+
+/// The seeds to run: `RINGLANE_SEED` alone, or as many as `RINGLANE_SEEDS` says, or `default_count`.
+pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    match number("RINGLANE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("RINGLANE_SEEDS").unwrap_or(default_count),
+    }
+}

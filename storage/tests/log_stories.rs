@@ -1,0 +1,431 @@
+//! What a log does, a story at a time, on the simulated disk.
+
+mod common;
+
+use common::*;
+use ringlane_batch::{
+    BatchView, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType,
+};
+use ringlane_reactor::OpenOptions;
+use ringlane_reactor::Reactor;
+use ringlane_reactor::sim::{DiskFaults, Options};
+use ringlane_storage::{AppendError, Log, LogConfig, Origin, ReadError, StorageError};
+
+fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'static) {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, story);
+}
+
+#[test]
+fn an_append_gets_the_next_offsets_and_is_read_back_as_stamped() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        let mut bytes = batch_of(&[5, 6, 7], 10, None);
+        let first = log.append(&mut bytes, EPOCH, Origin::Client, 0).await.unwrap();
+        assert_eq!((first.base_offset, first.last_offset), (Offset(0), Offset(2)));
+        assert_eq!(append(&log, batch(8)).await.base_offset, Offset(3));
+        let read = log.read(Offset(1), 10_000, Offset(3), true).await.unwrap();
+        assert_eq!(read.batches, vec![bytes.clone()]);
+        assert_eq!((read.next_offset, read.log_end.0), (Offset(3), 4));
+        let view = BatchView::parse(&bytes).unwrap();
+        assert_eq!((view.leader_epoch(), view.crc_is_valid()), (EPOCH, true));
+    });
+}
+
+#[test]
+fn appended_is_not_durable_until_the_bell_has_rung() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append(&log, batch(1)).await;
+        assert_eq!((log.durable_end().0, log.log_end().0), (0, 1));
+        let bell = log.durable_changed();
+        append(&log, batch(2)).await;
+        bell.await;
+        assert!(log.durable_end().0 > 0);
+        durable(&log).await;
+        assert_eq!(log.durable_end().0, 2);
+    });
+}
+
+#[test]
+fn a_log_that_is_not_durable_syncs_with_its_checkpoint() {
+    run(|reactor| async move {
+        let config = LogConfig { durable: false, ..LogConfig::default() };
+        let log = create(&reactor, config.clone()).await;
+        append(&log, batch(1)).await;
+        reactor.sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(log.durable_end().0, 0);
+        log.checkpoint().await.unwrap();
+        assert_eq!((log.durable_end().0, log.recovery_point().0), (1, 1));
+        append(&log, batch(1)).await;
+        log.set_config(LogConfig { durable: true, ..config });
+        durable(&log).await;
+    });
+}
+
+#[test]
+fn reads_are_bounded_by_bytes_offset_and_range() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        for n in 0..10 {
+            append(&log, batch(n)).await;
+        }
+        let len = batch(0).len();
+        let read = async |from, bytes, until, one| {
+            let read = log.read(Offset(from), bytes, Offset(until), one).await.unwrap();
+            (read.len_bytes() / len, read.next_offset.0)
+        };
+        assert_eq!(read(2, 3 * len + 1, 99, true).await, (3, 5));
+        assert_eq!(read(2, 99 * len, 5, true).await, (3, 5));
+        assert_eq!(read(2, 1, 99, true).await, (1, 3));
+        assert_eq!(read(2, 1, 99, false).await, (0, 2));
+        assert_eq!(read(5, 99 * len, 5, true).await, (0, 5));
+        assert_eq!(read(10, 99 * len, 99, true).await, (0, 10));
+        let outside = log.read(Offset(11), 1, Offset(99), true).await;
+        assert!(matches!(outside, Err(ReadError::OffsetOutOfRange { end, .. }) if end.0 == 10));
+        assert!(log.read(Offset(-1), 1, Offset(99), true).await.is_err());
+    });
+}
+
+#[test]
+fn a_segment_rolls_by_size_time_and_full_index() {
+    run(|reactor| async move {
+        let len = batch(0).len() as u64;
+        let config = LogConfig { segment_bytes: 3 * len, ..LogConfig::default() };
+        let log = create(&reactor, config.clone()).await;
+        for n in 0..7 {
+            append(&log, batch(n)).await;
+        }
+        assert_eq!(log.segment_count(), 3);
+        log.set_config(LogConfig { segment_ms: 100, segment_bytes: 1 << 30, ..config.clone() });
+        append(&log, batch(106)).await;
+        assert_eq!(log.segment_count(), 3, "100 ms after the segment's first record");
+        append(&log, batch(107)).await;
+        assert_eq!(log.segment_count(), 4, "101 ms after it");
+        let tiny = LogConfig { segment_index_bytes: 24, index_interval_bytes: 1, ..config };
+        log.set_config(LogConfig { segment_bytes: 1 << 30, ..tiny });
+        for n in 0..8 {
+            append(&log, batch(200 + n)).await;
+        }
+        assert!(log.segment_count() >= 6, "two time index entries fill an index of 24 bytes");
+        let mut large = batch_of(&[0], 4 * len as usize, None);
+        log.set_config(LogConfig { segment_bytes: 3 * len, ..LogConfig::default() });
+        let refused = log.append(&mut large, EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::LargerThanSegment { .. })));
+        assert_eq!(read_all(&log).await.len() as u64, log.size_bytes());
+    });
+}
+
+#[test]
+fn a_retry_is_answered_with_the_original_and_a_gap_refused() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        let original = append(&log, batch_of(&[1, 2], 9, Some((7, 0, 0)))).await;
+        let offer = async |epoch, first| {
+            let mut bytes = batch_of(&[1, 2], 9, Some((7, epoch, first)));
+            log.append(&mut bytes, EPOCH, Origin::Client, 0).await
+        };
+        assert_eq!(offer(0, 0).await, Err(AppendError::Duplicate(original)));
+        let gap = AppendError::OutOfOrderSequence {
+            producer_id: ProducerId(7),
+            found: Sequence(3),
+            last: Sequence(1),
+        };
+        assert_eq!(offer(0, 3).await, Err(gap));
+        offer(1, 0).await.unwrap();
+        let fenced = AppendError::InvalidProducerEpoch {
+            producer_id: ProducerId(7),
+            found: ProducerEpoch(0),
+            current: ProducerEpoch(1),
+        };
+        assert_eq!(offer(0, 2).await, Err(fenced));
+        assert_eq!((log.log_end().0, log.producer_count()), (4, 1));
+    });
+}
+
+#[test]
+fn the_broker_gives_the_time_where_the_topic_says_so() {
+    run(|reactor| async move {
+        let config =
+            LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+        let log = create(&reactor, config).await;
+        let mut bytes = batch_of(&[1, 2], 9, Some((7, 0, 0)));
+        let appended = log.append(&mut bytes, EPOCH, Origin::Client, 5000).await.unwrap();
+        assert_eq!(appended.log_append_time_ms, Some(5000));
+        let view = BatchView::parse(&bytes).unwrap();
+        assert_eq!(view.timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!((view.max_timestamp(), view.crc_is_valid()), (TimestampMs(5000), true));
+        let mut retry = batch_of(&[1, 2], 9, Some((7, 0, 0)));
+        let again = log.append(&mut retry, EPOCH, Origin::Client, 6000).await;
+        assert_eq!(again, Err(AppendError::Duplicate(appended)));
+        let found = log.offset_for_timestamp(TimestampMs(4000)).await.unwrap().unwrap();
+        assert_eq!((found.offset, found.timestamp), (Offset(0), TimestampMs(5000)));
+    });
+}
+
+#[test]
+fn a_follower_keeps_what_its_leader_stamped() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        let copy = |base: i64, epoch: i32| {
+            let mut bytes = batch(1);
+            ringlane_batch::stamp(&mut bytes, Offset(base), LeaderEpoch(epoch));
+            bytes
+        };
+        let replicate = async |base, epoch, leader| {
+            let mut bytes = copy(base, epoch);
+            log.append(&mut bytes, LeaderEpoch(leader), Origin::Replication, 0).await
+        };
+        assert_eq!(replicate(0, 3, 4).await.unwrap().base_offset, Offset(0));
+        assert!(matches!(replicate(0, 3, 4).await, Err(AppendError::UnexpectedOffset { .. })));
+        assert!(matches!(replicate(1, 5, 4).await, Err(AppendError::FencedLeaderEpoch { .. })));
+        assert!(matches!(replicate(1, 2, 4).await, Err(AppendError::FencedLeaderEpoch { .. })));
+        assert_eq!(replicate(5, 4, 4).await.unwrap().base_offset, Offset(5), "compaction's gap");
+        assert_eq!(log.end_offset_for_epoch(LeaderEpoch(3)), Some((LeaderEpoch(3), Offset(5))));
+        assert_eq!(log.end_offset_for_epoch(LeaderEpoch(4)), Some((LeaderEpoch(4), Offset(6))));
+        assert_eq!(log.read(Offset(2), 999, Offset(9), true).await.unwrap().next_offset, Offset(6));
+    });
+}
+
+#[test]
+fn an_older_leader_is_fenced() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        log.assign_epoch(LeaderEpoch(5));
+        let refused = log.append(&mut batch(1), LeaderEpoch(4), Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::FencedLeaderEpoch { .. })));
+        assert_eq!(log.latest_epoch(), LeaderEpoch(5));
+    });
+}
+
+#[test]
+fn what_is_not_one_batch_is_refused() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        let two = [batch(1), batch(2)].concat();
+        for mut bytes in [Vec::new(), vec![0; 100], two, batch(1)[..70].to_vec()] {
+            let refused = log.append(&mut bytes, EPOCH, Origin::Client, 0).await;
+            assert!(matches!(refused, Err(AppendError::Malformed(_))));
+        }
+        assert_eq!(log.log_end().0, 0);
+    });
+}
+
+#[test]
+fn records_are_found_by_time_in_any_segment_and_after_reopening() {
+    run(|reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..60 {
+            append(&log, batch_of(&[n * 10, n * 10 + 5], 20, None)).await;
+        }
+        // One from the future in the middle.
+        append(&log, batch_of(&[9000, 600], 20, None)).await;
+        for n in 61..90 {
+            append(&log, batch_of(&[n * 10, n * 10 + 5], 20, None)).await;
+        }
+        assert!(log.segment_count() > 3);
+        let check = async |log: &Log| {
+            let at = async |ts| log.offset_for_timestamp(TimestampMs(ts)).await.unwrap();
+            assert_eq!(at(-5).await.unwrap().offset, Offset(0));
+            assert_eq!(at(101).await.unwrap().offset, Offset(21));
+            assert_eq!(at(105).await.unwrap().timestamp, TimestampMs(105));
+            assert_eq!(at(596).await.unwrap().offset, Offset(120));
+            assert_eq!(at(620).await.unwrap().offset, Offset(120), "the first, not the nearest");
+            assert_eq!(at(9001).await, None);
+            let max = log.max_timestamp().await.unwrap().unwrap();
+            assert_eq!((max.offset, max.timestamp), (Offset(120), TimestampMs(9000)));
+        };
+        check(&log).await;
+        log.close().await.unwrap();
+        check(&open(&reactor, small()).await).await;
+    });
+}
+
+#[test]
+fn a_closed_log_opens_without_a_scan() {
+    run(|reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..50 {
+            append(&log, batch_of(&[n], 30, Some((4, 0, n as i32)))).await;
+        }
+        let before = read_all(&log).await;
+        assert_eq!(log.close().await.unwrap(), Offset(50));
+        assert_eq!(log.read(Offset(0), 1, Offset(9), true).await, Err(ReadError::Closed));
+        let refused = log.append(&mut batch(1), EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::Offline(_))));
+
+        let sync = group_sync(&reactor);
+        let opened = Log::open(&sync, &dir(), small(), Some(Offset(50))).await;
+        let (log, report) = opened.unwrap();
+        assert_eq!((report.scanned_bytes, report.truncated_bytes, report.fault), (0, 0, None));
+        assert_eq!(report.missing_since_clean_stop, 0);
+        assert_eq!((log.durable_end().0, log.log_end().0, log.topic_id()), (50, 50, TOPIC));
+        assert_eq!(log.latest_epoch(), EPOCH);
+        assert_eq!(read_all(&log).await, before);
+        let mut retry = batch_of(&[49], 30, Some((4, 0, 49)));
+        let again = log.append(&mut retry, EPOCH, Origin::Client, 0).await;
+        assert!(
+            matches!(again, Err(AppendError::Duplicate(original)) if original.base_offset == Offset(49))
+        );
+        let exists = Log::create(&sync, &dir(), TOPIC, small()).await;
+        assert!(matches!(exists, Err(StorageError::Exists(_))));
+    });
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_reported() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        for n in 0..5 {
+            append(&log, batch(n)).await;
+        }
+        let whole = read_all(&log).await;
+        drop(log);
+        let len = batch(0).len();
+        let path = dir().join("00000000000000000000.log");
+        let file = reactor.disk().open(&path, OpenOptions::WRITE).await.unwrap();
+        file.write_at(&[0xff], 4 * len as u64 - 1).unwrap();
+        let sync = group_sync(&reactor);
+        let opened = Log::open(&sync, &dir(), LogConfig::default(), Some(Offset(5))).await;
+        let (log, report) = opened.unwrap();
+        assert_eq!(report.truncated_bytes, 2 * len as u64, "the bad batch and the one behind it");
+        assert!(report.fault.unwrap().contains("checksum"));
+        assert_eq!(report.missing_since_clean_stop, 2);
+        assert_eq!(read_all(&log).await, whole[..3 * len]);
+        assert_eq!(append(&log, batch(9)).await.base_offset, Offset(3));
+    });
+}
+
+#[test]
+fn lost_indexes_are_built_anew() {
+    run(|reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..60 {
+            append(&log, batch(n)).await;
+        }
+        let before = read_all(&log).await;
+        log.close().await.unwrap();
+        for name in names(&reactor, &dir()).await {
+            if name.ends_with("index") {
+                reactor.disk().remove_file(&dir().join(name)).await.unwrap();
+            }
+        }
+        let log = open(&reactor, small()).await;
+        assert_eq!(read_all(&log).await, before);
+        for n in 0..60 {
+            let found = log.offset_for_timestamp(TimestampMs(n)).await.unwrap().unwrap();
+            assert_eq!(found.offset, Offset(n));
+        }
+    });
+}
+
+#[test]
+fn truncation_drops_the_tail_with_its_epochs_and_producers() {
+    run(|reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..60 {
+            let mut bytes = batch_of(&[n], 50, Some((4, 0, n as i32)));
+            let epoch = LeaderEpoch(if n < 40 { 1 } else { 2 });
+            log.append(&mut bytes, epoch, Origin::Client, 0).await.unwrap();
+        }
+        let before = read_all(&log).await;
+        log.checkpoint().await.unwrap();
+        assert_eq!(log.truncate_to(Offset(99)).await.unwrap().0, 60);
+        assert_eq!(log.truncate_to(Offset(23)).await.unwrap().0, 23);
+        assert_eq!((log.log_end().0, log.latest_epoch()), (23, LeaderEpoch(1)));
+        let kept = read_all(&log).await;
+        assert_eq!(kept, before[..kept.len()]);
+        let mut next = batch_of(&[7], 50, Some((4, 0, 23)));
+        log.append(&mut next, LeaderEpoch(3), Origin::Client, 0).await.unwrap();
+        durable(&log).await;
+        assert_eq!(log.truncate_to(Offset(0)).await.unwrap().0, 0);
+        assert_eq!((log.size_bytes(), log.producer_count()), (0, 0));
+        append(&log, batch(1)).await;
+        log.close().await.unwrap();
+        assert_eq!(open(&reactor, small()).await.log_end().0, 1);
+    });
+}
+
+#[test]
+fn a_deleted_log_leaves_nothing() {
+    run(|reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch(1)).await;
+        let reader = log.clone();
+        log.delete().await.unwrap();
+        assert_eq!(names(&reactor, dir().parent().unwrap()).await, Vec::<String>::new());
+        assert!(reader.read(Offset(0), 1, Offset(9), true).await.is_err());
+        create(&reactor, small()).await;
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_the_batch_and_takes_the_next_when_there_is_room() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch(1)).await;
+        durable(&log).await;
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes: 0, ..DiskFaults::default() });
+    let log = simulation.block_on(host, |_| async move {
+        // Larger than a page, of which the disk counts whole ones.
+        let large = || batch_of(&[2], 5000, None);
+        log.set_config(LogConfig { segment_bytes: 10_000, ..small() });
+        let refused = log.append(&mut large(), EPOCH, Origin::Client, 0).await;
+        assert_eq!(refused, Err(AppendError::StorageFull));
+        // The same at the start of a new segment.
+        log.set_config(LogConfig { segment_bytes: 5100, ..small() });
+        let refused = log.append(&mut large(), EPOCH, Origin::Client, 0).await;
+        assert_eq!(refused, Err(AppendError::StorageFull));
+        assert_eq!((log.log_end().0, log.is_offline()), (1, None));
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |reactor| async move {
+        for n in 2..10 {
+            append(&log, batch(n)).await;
+        }
+        durable(&log).await;
+        let before = read_all(&log).await;
+        drop(log);
+        assert_eq!(read_all(&open(&reactor, small()).await).await, before);
+    });
+}
+
+#[test]
+fn a_failed_sync_takes_the_log_offline_for_good() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move { create(&reactor, small()).await });
+    let broken = DiskFaults { sync_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    let log = simulation.block_on(host, |_| async move {
+        append(&log, batch(1)).await;
+        while log.is_offline().is_none() {
+            log.durable_changed().await;
+        }
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        let refused = log.append(&mut batch(2), EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::Offline(reason)) if reason.contains("sync")));
+        assert_eq!(log.durable_end().0, 0, "never acknowledged");
+        assert!(log.checkpoint().await.is_err() && log.close().await.is_err());
+    });
+}
+
+#[test]
+fn a_failed_write_takes_the_log_offline() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move { create(&reactor, small()).await });
+    let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    simulation.block_on(host, |_| async move {
+        let refused = log.append(&mut batch(2), EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::Offline(_))));
+        assert!(log.is_offline().is_some());
+        assert_eq!(log.log_end().0, 0);
+    });
+}

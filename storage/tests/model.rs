@@ -1,0 +1,217 @@
+//! A log against a list of batches, under random appends, reads, lookups, checkpoints, truncations and reopenings. The
+//! seed of a failure is in its message; `RINGLANE_SEED` replays
+//! it alone, `RINGLANE_SEEDS` runs that many.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::*;
+use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
+use ringlane_reactor::sim::Options;
+use ringlane_reactor::{Reactor, Rng};
+use ringlane_storage::{AppendError, Log, Origin};
+
+const SEEDS: u64 = 60;
+const STEPS: usize = 250;
+
+/// What the log should be.
+#[derive(Default)]
+struct Model {
+    /// Each with its records' timestamps.
+    batches: Vec<(Vec<u8>, Vec<i64>)>,
+    epoch: i32,
+}
+
+impl Model {
+    fn end(&self) -> i64 {
+        self.batches.last().map_or(0, |(bytes, _)| view(bytes).next_offset().0)
+    }
+
+    fn bytes_from(&self, from: i64, until: i64) -> Vec<u8> {
+        let wanted = self.batches.iter().map(|(bytes, _)| bytes);
+        wanted
+            .filter(|bytes| view(bytes).last_offset().0 >= from)
+            .take_while(|bytes| view(bytes).last_offset().0 < until)
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    fn records(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.batches.iter().flat_map(|(bytes, timestamps)| {
+            let base = view(bytes).base_offset().0;
+            timestamps.iter().enumerate().map(move |(n, ts)| (base + n as i64, *ts))
+        })
+    }
+
+    /// The last batch of each producer: first sequence, count, base offset.
+    fn producers(&self) -> BTreeMap<i64, (i32, i32, i64)> {
+        let of = |bytes: &Vec<u8>| {
+            let batch = view(bytes);
+            let seen = (batch.base_sequence().0, batch.record_count(), batch.base_offset().0);
+            batch.producer_id().is_some().then_some((batch.producer_id().0, seen))
+        };
+        self.batches.iter().filter_map(|(bytes, _)| of(bytes)).collect()
+    }
+
+    /// Where each epoch with a batch begins.
+    fn epochs(&self) -> BTreeMap<i32, i64> {
+        let mut epochs = BTreeMap::new();
+        for (bytes, _) in &self.batches {
+            let batch = view(bytes);
+            epochs.entry(batch.leader_epoch().0).or_insert(batch.base_offset().0);
+        }
+        epochs
+    }
+}
+
+fn view(bytes: &[u8]) -> BatchView<'_> {
+    BatchView::parse(bytes).expect("the model holds batches")
+}
+
+struct Run {
+    reactor: Reactor,
+    rng: Rng,
+    log: Log,
+    model: Model,
+}
+
+impl Run {
+    async fn step(&mut self) {
+        match self.rng.below(100) {
+            0..50 => self.append().await,
+            50..70 => self.read().await,
+            70..78 => self.look_up_times().await,
+            78..83 => self.check_epochs(),
+            83..87 => self.check_retry().await,
+            87..90 => self.log.checkpoint().await.expect("a good disk"),
+            90..93 => self.model.epoch += 1,
+            93..96 => self.truncate().await,
+            96..98 => self.reopen().await,
+            _ => durable(&self.log).await,
+        }
+        assert_eq!(self.log.log_end().0, self.model.end());
+    }
+
+    async fn append(&mut self) {
+        let now = self.model.end() * 10;
+        let count = 1 + self.rng.below(4);
+        let timestamps: Vec<i64> = (0..count)
+            .map(|_| now + self.rng.below(200) as i64 - 100)
+            .map(|ts| ts.max(0))
+            .collect();
+        let producer = self.rng.one_in(2).then(|| {
+            let id = 1 + self.rng.below(3) as i64;
+            let next = self.model.producers().get(&id).map_or(0, |seen| seen.0 + seen.1);
+            (id, 0, next)
+        });
+        let value_len = match self.rng.one_in(30) {
+            true => 12_000,
+            false => self.rng.below(300) as usize,
+        };
+        let mut bytes = batch_of(&timestamps, value_len, producer);
+        let epoch = LeaderEpoch(self.model.epoch);
+        let appended = self.log.append(&mut bytes, epoch, Origin::Client, now).await;
+        match appended {
+            Err(AppendError::LargerThanSegment { .. }) => {
+                assert!(bytes.len() > small().segment_bytes as usize);
+            }
+            Ok(appended) => {
+                assert_eq!(appended.base_offset.0, self.model.end());
+                self.model.batches.push((bytes, timestamps));
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    async fn read(&mut self) {
+        let end = self.model.end();
+        let from = self.rng.below(end as u64 + 1) as i64;
+        let until = self.rng.below(end as u64 + 3) as i64;
+        let max_bytes = self.rng.below(4000) as usize;
+        let at_least_one = self.rng.one_in(2);
+        let read = self.log.read(Offset(from), max_bytes, Offset(until), at_least_one).await;
+        let read = read.expect("it is in range");
+        let got: Vec<u8> = read.batches.concat();
+        let expected = self.model.bytes_from(from, until);
+        assert!(expected.starts_with(&got), "read {from}..{until}: not what was appended");
+        let first_len = ringlane_batch::peek_len(&expected).unwrap_or(0);
+        let some = !expected.is_empty() && (at_least_one || first_len <= max_bytes);
+        assert_eq!(!got.is_empty(), some, "read {from}..{until}, {max_bytes}, {at_least_one}");
+        assert!(got.len() <= max_bytes.max(if at_least_one { first_len } else { 0 }));
+        let last = ringlane_batch::batches(&got).last().map(|batch| batch.unwrap().next_offset());
+        assert_eq!(read.next_offset, last.unwrap_or(Offset(from)));
+    }
+
+    async fn look_up_times(&mut self) {
+        let target = self.rng.below(self.model.end() as u64 * 10 + 300) as i64;
+        let found = self.log.offset_for_timestamp(TimestampMs(target)).await.expect("a good disk");
+        let found = found.map(|found| (found.offset.0, found.timestamp.0));
+        assert_eq!(found, self.model.records().find(|(_, ts)| *ts >= target), "at {target}");
+        let max = self.log.max_timestamp().await.expect("a good disk");
+        let largest = self.model.records().map(|(_, ts)| ts).max();
+        let expected = self.model.records().find(|(_, ts)| Some(*ts) == largest);
+        assert_eq!(max.map(|max| (max.offset.0, max.timestamp.0)), expected);
+    }
+
+    fn check_epochs(&mut self) {
+        let epochs = self.model.epochs();
+        let Some((&latest, _)) = epochs.last_key_value() else { return };
+        assert_eq!(self.log.latest_epoch(), LeaderEpoch(latest));
+        for (&epoch, _) in &epochs {
+            let next = epochs.range(epoch + 1..).next().map_or(self.model.end(), |next| *next.1);
+            let found = self.log.end_offset_for_epoch(LeaderEpoch(epoch));
+            assert_eq!(found, Some((LeaderEpoch(epoch), Offset(next))));
+        }
+    }
+
+    async fn check_retry(&mut self) {
+        for (id, (first, count, base)) in self.model.producers() {
+            let epoch = LeaderEpoch(self.model.epoch);
+            let mut retry = batch_of(&vec![1; count as usize], 1, Some((id, 0, first)));
+            let again = self.log.append(&mut retry, epoch, Origin::Client, 0).await;
+            assert!(
+                matches!(again, Err(AppendError::Duplicate(seen)) if seen.base_offset.0 == base),
+                "a retry of producer {id}: {again:?}"
+            );
+            let mut gap = batch_of(&[1], 1, Some((id, 0, first + count + 1)));
+            let refused = self.log.append(&mut gap, epoch, Origin::Client, 0).await;
+            assert!(matches!(refused, Err(AppendError::OutOfOrderSequence { .. })));
+        }
+    }
+
+    async fn truncate(&mut self) {
+        let back = self.rng.below(30) as i64;
+        let target = (self.model.end() - back).max(0);
+        self.log.truncate_to(Offset(target)).await.expect("a good disk");
+        self.model.batches.retain(|(bytes, _)| view(bytes).last_offset().0 < target);
+        self.model.epoch = self.model.epoch.max(self.log.latest_epoch().0);
+    }
+
+    async fn reopen(&mut self) {
+        let end = self.log.close().await.expect("a good disk");
+        assert_eq!(end.0, self.model.end());
+        self.log = open(&self.reactor, small()).await;
+        assert_eq!(self.log.recovery_point().0, self.model.end(), "nothing to recover");
+        assert_eq!(read_all(&self.log).await, self.model.bytes_from(0, i64::MAX));
+    }
+}
+
+fn check(seed: u64) {
+    let (mut simulation, host) = world(Options::seed(seed));
+    simulation.block_on(host, move |reactor| async move {
+        let log = create(&reactor, small()).await;
+        let rng = Rng::new(seed ^ 0x10c);
+        let mut run = Run { reactor, rng, log, model: Model::default() };
+        for _ in 0..STEPS {
+            run.step().await;
+        }
+        run.reopen().await;
+    });
+}
+
+#[test]
+fn the_log_is_the_list_of_what_was_appended() {
+    seeds(SEEDS).for_each(check);
+}

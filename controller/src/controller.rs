@@ -12,6 +12,7 @@ use ringlane_reactor::Reactor;
 use crate::command::Command;
 use crate::image::{BrokerId, ClusterImage};
 use crate::outcome::Outcome;
+use crate::raft::{Node, Published};
 
 /// How to run a controller.
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ pub struct Controller(Rc<Inner>);
 
 struct Inner {
     reactor: Reactor,
+    node: Node,
+    published: Published,
 }
 
 impl Controller {
@@ -115,8 +118,15 @@ impl Controller {
         dir: &Path,
         options: Options,
     ) -> Result<Self, ControllerError> {
-        let _ = (reactor, dir, options);
-        unimplemented!()
+        let published = Published::default();
+        let node = Node::start(reactor, dir, &options, published.clone()).await?;
+        let controller = Self(Rc::new(Inner { reactor: reactor.clone(), node, published }));
+        if controller.image().cluster_id().is_empty() {
+            let cluster_id = controller.new_topic_id().to_string();
+            controller.submit(Command::SetClusterId { cluster_id }).await?;
+            assert!(!controller.image().cluster_id().is_empty(), "the cluster has a name");
+        }
+        Ok(controller)
     }
 
     /// Makes `command` durable and applies it. The image shows it when the answer comes.
@@ -125,8 +135,7 @@ impl Controller {
     /// When the controller has stopped, for instance because its disk failed. Whether the command was made durable is then
     /// unknown.
     pub async fn submit(&self, command: Command) -> Result<Outcome, ControllerError> {
-        let _ = command;
-        unimplemented!()
+        self.0.node.submit(command).await
     }
 
     /// What would become of `command` now; nothing is changed (`validate_only`).
@@ -138,31 +147,28 @@ impl Controller {
 
     /// The newest image.
     pub fn image(&self) -> Arc<ClusterImage> {
-        unimplemented!()
+        self.0.published.image()
     }
 
     /// Ready when there is a newer image than now: take it first, then look at [`Controller::image`].
     pub fn changed(&self) -> Notified {
-        unimplemented!()
+        self.0.published.bell().notified()
     }
 
     /// A random id for a new topic.
     pub fn new_topic_id(&self) -> TopicId {
-        random_id(&self.0.reactor)
+        let reactor = &self.0.reactor;
+        loop {
+            let halves = [reactor.random_u64().to_be_bytes(), reactor.random_u64().to_be_bytes()];
+            let bytes = std::array::from_fn(|at| halves[at / 8][at % 8]);
+            if let Some(id) = TopicId::from_random(bytes) {
+                return id;
+            }
+        }
     }
 
     /// Stops the controller; what was answered is durable.
     pub async fn stop(self) {
-        unimplemented!()
-    }
-}
-
-fn random_id(reactor: &Reactor) -> TopicId {
-    loop {
-        let halves = [reactor.random_u64().to_be_bytes(), reactor.random_u64().to_be_bytes()];
-        let bytes = std::array::from_fn(|at| halves[at / 8][at % 8]);
-        if let Some(id) = TopicId::from_random(bytes) {
-            return id;
-        }
+        self.0.node.stop().await;
     }
 }

@@ -128,7 +128,7 @@ impl Topic {
 
 /// The topics, found by name, by id, and by the name that collides with theirs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Topics {
+pub(crate) struct Topics {
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     name_by_id: BTreeMap<TopicId, Arc<str>>,
     name_by_unified: BTreeMap<String, Arc<str>>,
@@ -140,7 +140,7 @@ pub struct ClusterImage {
     pub(crate) version: u64,
     pub(crate) cluster_id: String,
     pub(crate) brokers: BTreeMap<BrokerId, Arc<Broker>>,
-    topics: Arc<Topics>,
+    pub(crate) topics: Arc<Topics>,
     /// By broker; `None` holds the cluster-wide defaults.
     pub(crate) broker_configs: BTreeMap<Option<BrokerId>, BTreeMap<String, String>>,
     pub(crate) next_producer_id: i64,

@@ -13,7 +13,7 @@ mod metadata;
 mod outcome;
 mod placement;
 mod raft;
-mod topic_name;
+pub mod topic_name;
 
 pub use apply::{PARTITIONS_PER_COMMAND_MAX, PRODUCER_ID_BLOCK_SIZE, apply};
 pub use command::{

@@ -30,16 +30,9 @@ impl State {
 
     /// A sync of all that is appended now.
     pub(super) fn begin_sync(&self) -> Sync {
-        let durable = self.offsets().durable.offset();
-        let first = self.segment_index(durable);
-        let files = self.segments[first..].iter().map(|segment| {
-            let files = segment.files.as_ref().expect("a segment stays open until it is synced");
-            files.log.clone()
-        });
         Sync {
-            // A complete segment that ends at the durable end has nothing to sync.
             files: match self.is_behind() {
-                true => files.collect(),
+                true => self.unsynced_files(),
                 false => Vec::new(),
             },
             directory: (self.names_synced < self.names_changed).then(|| self.dir.clone()),
@@ -47,6 +40,19 @@ impl State {
             names_changed: self.names_changed,
             truncations: self.truncations,
         }
+    }
+
+    /// The files with bytes behind the durable end. One that ends there is among them while it is open: if a torn tail or
+    /// a failed write was cut off it, nothing after it may be durable before that is.
+    fn unsynced_files(&self) -> Vec<File> {
+        let durable = self.offsets().durable.offset();
+        let first = self.segment_index(durable);
+        let before = self.segments[..first].last().filter(|_| self.segments[first].base == durable);
+        let before = before.and_then(|segment| segment.files.as_ref());
+        let behind = self.segments[first..].iter().map(|segment| {
+            segment.files.as_ref().expect("a segment stays open until it is synced")
+        });
+        before.into_iter().chain(behind).map(|files| files.log.clone()).collect()
     }
 
     /// Takes note of a completed sync. One that began before a truncation proves nothing.

@@ -49,11 +49,6 @@ impl<E: Entry> Index<E> {
         self.flushed
     }
 
-    /// The newest entry, if it is in memory.
-    pub(crate) fn last_in_tail(&self) -> Option<&E> {
-        self.tail.last()
-    }
-
     /// Whether an index file of `max_bytes` has no room for one more entry behind `reserved`.
     pub(crate) fn is_full(&self, max_bytes: u32, reserved: u32) -> bool {
         let max = (max_bytes as usize / E::LEN) as u32;

@@ -137,7 +137,6 @@ async fn truncate(log: &Log, witness: &Shared, rng: &mut Rng) {
     let mut witness = witness.borrow_mut();
     let kept = bytes_before(&witness.appended, end);
     witness.appended.truncate(kept);
-    witness.durable_end = witness.durable_end.max(end);
 }
 
 /// The end of the last batch that ends at `target` or before.

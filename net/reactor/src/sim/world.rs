@@ -194,12 +194,14 @@ impl World {
         });
     }
 
-    /// Ends the process of `host` in whatever it is doing. Nothing happens to a host that runs none and has power.
+    /// Ends the process of `host` in whatever it is doing. One that runs none may still lose its
+    /// power, and with it what was not synced.
     pub(super) fn crash(&self, id: HostId, kind: CrashKind) {
         let incarnation = self.with_host(id, |host| {
-            host.process = None;
-            host.powered = kind == CrashKind::Process;
-            host.exit = None;
+            if host.process.take().is_some() {
+                host.exit = None;
+            }
+            host.powered &= kind == CrashKind::Process;
             host.disk.crash(kind);
             host.incarnation
         });

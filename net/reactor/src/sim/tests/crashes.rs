@@ -2,13 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{SEEDS, one_host};
+use bytes::Bytes;
+
+use super::{SEEDS, address, ip, one_host};
 use crate::sim::{CrashKind, HostId, Simulation};
-use crate::{Disk, OpenOptions, Reactor};
+use crate::{AddressReservation, Disk, OpenOptions, Queue, Reactor};
 
 const PATH: &str = "/file";
 
@@ -238,4 +241,84 @@ fn the_operation_of_the_cut_is_done_in_part_wholly_or_not() {
     }
     assert!(lengths.iter().all(|len| (200..=300).contains(len)), "{lengths:?}");
     assert!(lengths.contains(&200) && lengths.contains(&300) && lengths.len() > 2);
+}
+
+#[test]
+fn of_two_syncs_at_once_the_one_that_began_later_counts() {
+    for seed in SEEDS {
+        let (mut simulation, host) = one_host(seed);
+        simulation.block_on(host, |reactor| async move {
+            let file = create(&reactor.disk(), PATH, &[]).await;
+            let start = |byte: u8| {
+                let file = file.clone();
+                reactor.spawn(Queue::Client, async move {
+                    file.write_at(&[byte; 600], 0).expect("writes");
+                    file.sync_data().await.expect("syncs");
+                })
+            };
+            let first = start(1);
+            reactor.yield_now().await;
+            start(2).await;
+            first.await;
+        });
+        simulation.crash(host, CrashKind::Power);
+        assert_eq!(simulation.read_file(host, PATH).expect("there"), [2; 600], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_name_that_is_given_again_is_never_lost_with_its_first_file() {
+    let mut kept = BTreeSet::new();
+    for seed in SEEDS {
+        let (mut simulation, host) = one_host(seed);
+        simulation.block_on(host, |reactor| async move {
+            let disk = reactor.disk();
+            create(&disk, "/a", b"first").await;
+            disk.rename(Path::new("/a"), Path::new("/b")).await.expect("renames");
+            disk.open(Path::new("/a"), OpenOptions::CREATE_NEW).await.expect("opens");
+        });
+        simulation.crash(host, CrashKind::Power);
+        let files = simulation.files(host);
+        let content = |path| simulation.read_file(host, path).unwrap_or_default();
+        assert!(content("/a") == b"first" || content("/b") == b"first", "seed {seed}: {files:?}");
+        kept.insert(files);
+    }
+    let both = vec!["/a".to_string(), "/b".to_string()];
+    assert_eq!(kept.len(), 3, "before, after and between: {kept:?}");
+    assert!(kept.contains(&both));
+}
+
+#[test]
+fn a_process_past_its_crash_sends_nothing() {
+    for seed in SEEDS {
+        let (mut simulation, server) = one_host(seed);
+        let client = simulation.host("client", ip(2), 1);
+        simulation.start(server, |reactor| async move {
+            let file = reactor.disk().open(Path::new(PATH), OpenOptions::CREATE).await?;
+            let listener = reactor.listen(&AddressReservation::simulated(address(1)), 1)?;
+            let stream = listener.accept().await?;
+            file.write_at(b"promise", 0)?;
+            stream.write_all(vec![Bytes::from_static(b"kept")]).await
+        });
+        simulation.crash_at(server, 1, CrashKind::Power);
+        let seen = simulation.block_on(client, |reactor| async move {
+            let stream = loop {
+                match reactor.connect(address(1)).await {
+                    Ok(stream) => break stream,
+                    Err(_) => reactor.sleep(Duration::from_millis(1)).await,
+                }
+            };
+            stream.read().await.map(|chunk| chunk.len()).map_err(|error| error.kind())
+        });
+        assert_eq!(seen, Err(ErrorKind::ConnectionReset), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_crash_that_never_came_ends_with_its_process() {
+    let (mut simulation, host) = one_host(1);
+    simulation.start(host, |_| async { Ok(()) });
+    simulation.crash_at(host, 0, CrashKind::Process);
+    assert!(simulation.run_until_idle(Duration::from_secs(1)));
+    assert_eq!(run_with_records(&mut simulation, host), 5);
 }

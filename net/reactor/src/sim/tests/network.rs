@@ -242,3 +242,25 @@ fn each_host_has_a_loopback_of_its_own() {
     });
     assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
 }
+
+#[test]
+fn a_side_that_leaves_bytes_unread_resets() {
+    let mut simulation = Simulation::new(Options::seed(1));
+    let server = simulation.host("server", ip(1), 1);
+    let client = simulation.host("client", ip(2), 1);
+    simulation.start(server, |reactor| async move {
+        let listener = reactor.listen(&AddressReservation::simulated(address(1)), 1)?;
+        let stream = listener.accept().await?;
+        reactor.sleep(Duration::from_secs(1)).await;
+        drop(stream);
+        reactor.terminated().await;
+        Ok(())
+    });
+    simulation.run_for(Duration::from_millis(1));
+    let seen = simulation.block_on(client, |reactor| async move {
+        let stream = reactor.connect(address(1)).await.expect("connects");
+        stream.write_all(vec![Bytes::from_static(b"never read")]).await.expect("writes");
+        stream.read().await.map(|chunk| chunk.len()).map_err(|error| error.kind())
+    });
+    assert_eq!(seen, Err(ErrorKind::ConnectionReset));
+}

@@ -68,3 +68,6 @@ fn set_cluster_id(image: &mut ClusterImage, cluster_id: &str) -> Outcome {
         Outcome::Refused(CommandError::InconsistentClusterId(image.cluster_id.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ pub(crate) fn reconsider(
     let keeps_leading = |leader: &BrokerId| steady(*leader) && after.isr.contains(leader);
     after.leader = match partition.leader.filter(keeps_leading) {
         Some(leader) => Some(leader),
-        None => eligible_leader(&after, &steady).or_else(|| eligible_leader(&after, &is_live)),
+        None => eligible_leader(&after, steady).or_else(|| eligible_leader(&after, &is_live)),
     };
     let restarted_leader = after.leader.is_some() && after.leader == restarted;
     if after.leader != partition.leader || restarted_leader {
@@ -50,3 +50,6 @@ pub(crate) fn reconsider(
     );
     Some(after)
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ fn stripe(brokers: &[BrokerId], start: usize, partition: usize, count: usize) ->
         .map(|place| if place == 0 { brokers[leader % total] } else { follower(place - 1) })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

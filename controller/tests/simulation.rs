@@ -1,13 +1,17 @@
 //! The controller in the simulation: it starts at once, keeps what it answered through every crash, and replays exactly.
 
-mod common;
+mod common {
+    pub(crate) mod cluster;
+    pub(crate) mod commands;
+}
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{DIR, cluster, create_topic, options, register};
+use common::cluster::{DIR, cluster};
+use common::commands::{create_topic, options, register};
 use ringlane_controller::{ClusterImage, Command, Controller, ControllerError, Outcome, apply};
 use ringlane_reactor::sim::{CrashKind, Options, Stopped};
 
@@ -88,7 +92,8 @@ fn crash_and_restart(seed: u64) -> (u64, Vec<String>) {
     let (mut simulation, host) = cluster(Options::seed(seed));
     let answered = History::default();
     for life in 0..8 {
-        let kind = if (seed + life) % 3 == 0 { CrashKind::Process } else { CrashKind::Power };
+        let kind =
+            if (seed + life).is_multiple_of(3) { CrashKind::Process } else { CrashKind::Power };
         simulation.crash_at(host, (seed * 7 + life * 13) % 60, kind);
         let answered = answered.clone();
         let result = simulation.try_block_on(host, |reactor| work(reactor, 20, answered));

@@ -100,3 +100,6 @@ where
         .map_err(|error| FrameError::Foreign(format!("no valid archive: {error}")))?;
     Ok((record, len))
 }
+
+#[cfg(test)]
+mod tests;

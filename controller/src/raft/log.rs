@@ -106,7 +106,8 @@ impl LogStore {
         })
     }
 
-    /// Whether the directory has a vote but no log: something took the log away.
+    /// Whether there is a vote but no log, not even the mark of what a snapshot replaced. The first entry is durable before
+    /// the first vote, so something took the log away.
     pub(super) fn lost_its_entries(&self) -> bool {
         let state = self.0.state.borrow();
         state.vote.is_some() && state.last_log_id().is_none()

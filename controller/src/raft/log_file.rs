@@ -125,3 +125,6 @@ fn scan(bytes: &[u8]) -> Result<(Vec<LogGroup>, usize), FrameError> {
     assert!(end <= bytes.len(), "frames lie within the file");
     Ok((groups, end))
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ impl Node {
         create_dir_durably(&disk, dir).await.map_err(io_error(dir))?;
         let log = LogStore::open(&disk, dir).await?;
         let state_machine = StateMachine::open(&disk, dir, published).await?;
-        if log.lost_its_entries() && state_machine.voters().is_empty() {
+        if log.lost_its_entries() {
             let message = "it is empty, but a vote was cast".to_owned();
             return Err(ControllerError::Corrupt { path: dir.join("log"), message });
         }

@@ -181,12 +181,14 @@ impl ImageRecord {
     fn into_image(self) -> Result<ClusterImage, String> {
         let record = self;
         let brokers = record.brokers.into_iter().map(|broker| (broker.id, Arc::new(broker)));
-        let mut image = ClusterImage::default();
-        image.version = record.version;
-        image.cluster_id = record.cluster_id;
-        image.brokers = brokers.collect();
-        image.broker_configs = record.broker_configs.into_iter().collect();
-        image.next_producer_id = record.next_producer_id;
+        let mut image = ClusterImage {
+            version: record.version,
+            cluster_id: record.cluster_id,
+            brokers: brokers.collect(),
+            broker_configs: record.broker_configs.into_iter().collect(),
+            next_producer_id: record.next_producer_id,
+            ..ClusterImage::default()
+        };
         for topic in record.topics {
             if topic.partitions.is_empty() || image.topic(&topic.name).is_some() {
                 return Err(format!("topic {} has no partitions or is there twice", topic.name));
@@ -199,3 +201,6 @@ impl ImageRecord {
         Ok(image)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,9 @@
-//! What the controller's tests share: a simulated broker and commands for it.
+//! The commands that the controller's tests submit.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ringlane_batch::TopicId;
 use ringlane_controller::{BrokerId, BrokerRegistration, Command, Endpoint, NewTopic, Options};
-use ringlane_reactor::sim::{self, HostId, Simulation};
-
-/// Where the controller keeps its files.
-pub(crate) const DIR: &str = "/data/controller";
-
-/// One broker with two shards.
-pub(crate) fn cluster(options: sim::Options) -> (Simulation, HostId) {
-    let mut simulation = Simulation::new(options);
-    let host = simulation.host("broker", IpAddr::from([10, 0, 0, 1]), 2);
-    // The data directory is the operator's, and durable before any of this.
-    simulation.create_dir(host, "/data").expect("the disk is empty");
-    (simulation, host)
-}
 
 /// Broker 1, with a snapshot every few entries.
 pub(crate) fn options() -> Options {

@@ -64,8 +64,9 @@ pub(crate) fn parse_partition_directory(name: &str) -> Option<(&str, PartitionIn
 pub(crate) fn deleted_directory_name(name: &str, unique: u128) -> String {
     let (topic, partition) = name.rsplit_once('-').unwrap_or((name, "0"));
     let suffix = format!("-{partition}.{unique:032x}{DELETE_SUFFIX}");
-    let kept = topic.floor_char_boundary(NAME_BYTES_MAX.saturating_sub(suffix.len()));
-    format!("{}{suffix}", &topic[..kept])
+    let room = NAME_BYTES_MAX.saturating_sub(suffix.len()).min(topic.len());
+    let kept = (0..=room).rev().find_map(|len| topic.get(..len)).unwrap_or_default();
+    format!("{kept}{suffix}")
 }
 
 /// Whether a directory of this name waits for its removal.

@@ -41,6 +41,8 @@ pub(crate) struct Producer {
     /// The oldest first; all of `epoch`.
     pub(crate) batches: VecDeque<SeenBatch>,
     pub(crate) last_timestamp: TimestampMs,
+    /// When it last appended, by this broker's clock, or when the log was opened: batches may carry any timestamp.
+    pub(crate) last_seen_ms: i64,
     /// The epoch of the last transaction coordinator that wrote a marker, -1 for none (KIP-98).
     pub(crate) coordinator_epoch: i32,
     /// Where the open transaction began.
@@ -52,6 +54,7 @@ impl Producer {
         epoch: ProducerEpoch::NONE,
         batches: VecDeque::new(),
         last_timestamp: TimestampMs::NONE,
+        last_seen_ms: 0,
         coordinator_epoch: -1,
         transaction_start: None,
     };
@@ -103,8 +106,8 @@ impl ProducerState {
         if follows { Verdict::Next } else { Verdict::OutOfOrder(last) }
     }
 
-    /// Takes note of a batch that is now in the log: whoever wrote it was allowed to.
-    pub(crate) fn observe(&mut self, batch: &BatchView<'_>) {
+    /// Takes note of a batch that is in the log since `now_ms`: whoever wrote it was allowed to.
+    pub(crate) fn observe(&mut self, batch: &BatchView<'_>, now_ms: i64) {
         if !batch.producer_id().is_some() {
             return;
         }
@@ -114,6 +117,7 @@ impl ProducerState {
             producer.epoch = batch.producer_epoch();
         }
         producer.last_timestamp = batch.max_timestamp();
+        producer.last_seen_ms = now_ms;
         if batch.is_control() {
             producer.transaction_start = None;
             return;
@@ -137,7 +141,7 @@ impl ProducerState {
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.producers.retain(|_, producer| {
             producer.transaction_start.is_some()
-                || now_ms.saturating_sub(producer.last_timestamp.0) < expiration_ms
+                || now_ms.saturating_sub(producer.last_seen_ms) < expiration_ms
         });
     }
 

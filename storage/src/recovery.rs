@@ -21,7 +21,7 @@ use crate::error::StorageError;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{Loaded, Offsets};
 use crate::names::Kind;
-use crate::producer_state::ProducerState;
+use crate::producer_state::{self, ProducerState};
 use crate::segment::{Entry, Files, Index, Located, OffsetEntry, Segment, TimeEntry, header_at};
 use start::Start;
 
@@ -76,7 +76,7 @@ pub(crate) async fn load(
     if listing.logs.is_empty() {
         create_first(disk, dir, &mut listing).await?;
     }
-    let start = start::find(disk, dir, &mut listing).await?;
+    let start = start::find(disk, dir, &mut listing, now_ms).await?;
     let mut epochs = LeaderEpochs::read(disk, dir).await?;
     epochs.truncate_from_end(start.offset);
     let log_start = *listing.logs.first().expect("there is a segment");
@@ -88,6 +88,7 @@ pub(crate) async fn load(
         segments: Vec::new(),
         end: start.offset,
         producers: start.producers.clone(),
+        snapshots_waiting: Vec::new(),
         epochs,
         report: RecoveryReport {
             recovery_point: RecoveryPoint::at(start.offset),
@@ -168,6 +169,8 @@ struct Recovery<'a> {
     segments: Vec<Segment>,
     end: Offset,
     producers: ProducerState,
+    /// The snapshots that rolling took and the crash: the next checkpoint writes them.
+    snapshots_waiting: Vec<(Offset, Vec<u8>)>,
     epochs: LeaderEpochs,
     report: RecoveryReport,
 }
@@ -185,6 +188,9 @@ impl Recovery<'_> {
             if first.is_none() && (base != self.end || self.report.fault.is_some()) {
                 self.drop_segment(base).await?;
                 continue;
+            }
+            if first.is_none() {
+                self.snapshots_waiting.push((base, producer_state::encode(&self.producers)));
             }
             let segment = self.scan_segment(base, first).await?;
             self.segments.push(segment);
@@ -349,7 +355,7 @@ impl Recovery<'_> {
             return Err("the offsets do not follow");
         }
         segment.note(&Located::of(batch, segment.len), self.config.index_interval_bytes);
-        self.producers.observe(batch);
+        self.producers.observe(batch, self.now_ms);
         let epoch = batch.leader_epoch();
         if epoch > self.epochs.latest() && epoch > LeaderEpoch::NONE {
             self.epochs.assign(epoch, batch.base_offset());
@@ -396,6 +402,7 @@ impl Recovery<'_> {
             producers: self.producers,
             epochs: self.epochs,
             snapshots: kept,
+            snapshots_waiting: self.snapshots_waiting,
         };
         Ok((loaded, self.report))
     }

@@ -251,7 +251,7 @@ impl State {
         if let Err(error) = self.active_mut().append(&view, interval) {
             return Err(self.failed_write(&error));
         }
-        self.note_appended(&view);
+        self.note_appended(&view, now_ms);
         self.active_mut()
             .flush_indexes_if_long()
             .or_else(ignore_full)
@@ -261,10 +261,10 @@ impl State {
     }
 
     /// Takes note of a batch that is in the active segment.
-    fn note_appended(&mut self, batch: &BatchView<'_>) {
+    fn note_appended(&mut self, batch: &BatchView<'_>, now_ms: i64) {
         assert!(batch.base_offset() >= self.offsets().end.offset(), "offsets only grow");
         self.assign_epoch(batch.leader_epoch(), batch.base_offset());
-        self.producers.observe(batch);
+        self.producers.observe(batch, now_ms);
         self.bytes_since_checkpoint += batch.len() as u64;
         let end = batch.next_offset();
         self.move_offsets(|offsets| offsets.end.0 = end.0);

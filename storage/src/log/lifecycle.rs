@@ -59,6 +59,7 @@ impl Log {
             producers: ProducerState::default(),
             epochs: LeaderEpochs::default(),
             snapshots: BTreeSet::new(),
+            snapshots_waiting: Vec::new(),
         };
         let mut state = State::new(dir.to_path_buf(), topic_id, config, loaded);
         state.names_synced = state.names_changed;

@@ -38,6 +38,8 @@ pub(crate) struct Loaded {
     pub(crate) epochs: LeaderEpochs,
     /// The offsets of the producer snapshots on disk.
     pub(crate) snapshots: BTreeSet<Offset>,
+    /// The ones it took, at the bases of segments, and did not write.
+    pub(crate) snapshots_waiting: Vec<(Offset, Vec<u8>)>,
 }
 
 pub(crate) struct State {
@@ -104,7 +106,7 @@ impl State {
         self.producers = loaded.producers;
         self.epochs = loaded.epochs;
         self.snapshots = loaded.snapshots;
-        self.snapshots_waiting.clear();
+        self.snapshots_waiting = loaded.snapshots_waiting;
         self.read_files = None;
         self.rolling = false;
         // Recovery may have removed names, and the checkpoint of the epochs may hold more than the log.

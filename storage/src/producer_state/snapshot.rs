@@ -52,11 +52,11 @@ fn encode_producer(bytes: &mut Vec<u8>, id: ProducerId, producer: &Producer) {
     bytes.extend(producer.transaction_start.unwrap_or(Offset(-1)).0.to_be_bytes());
 }
 
-/// The state in the bytes of a file.
+/// The state in the bytes of a file that is read at `now_ms`.
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn decode(bytes: &[u8]) -> Result<ProducerState, &'static str> {
+pub(crate) fn decode(bytes: &[u8], now_ms: i64) -> Result<ProducerState, &'static str> {
     let mut fields = Fields(bytes);
     if fields.i16()? != VERSION {
         return Err("unknown snapshot version");
@@ -71,13 +71,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ProducerState, &'static str> {
     }
     let mut producers = BTreeMap::new();
     for _ in 0..count {
-        let (id, producer) = decode_producer(&mut fields)?;
+        let (id, producer) = decode_producer(&mut fields, now_ms)?;
         producers.insert(id, producer);
     }
     Ok(ProducerState { producers })
 }
 
-fn decode_producer(fields: &mut Fields<'_>) -> Result<(ProducerId, Producer), &'static str> {
+fn decode_producer(
+    fields: &mut Fields<'_>,
+    last_seen_ms: i64,
+) -> Result<(ProducerId, Producer), &'static str> {
     let id = ProducerId(fields.i64()?);
     let epoch = ProducerEpoch(fields.i16()?);
     let last_sequence = Sequence(fields.i32()?);
@@ -92,7 +95,17 @@ fn decode_producer(fields: &mut Fields<'_>) -> Result<(ProducerId, Producer), &'
     let last =
         SeenBatch { last_sequence, last_offset, offset_delta, max_timestamp: last_timestamp };
     let batches: VecDeque<_> = (last_offset >= Offset::ZERO).then_some(last).into_iter().collect();
-    Ok((id, Producer { epoch, batches, last_timestamp, coordinator_epoch, transaction_start }))
+    Ok((
+        id,
+        Producer {
+            epoch,
+            batches,
+            last_timestamp,
+            last_seen_ms,
+            coordinator_epoch,
+            transaction_start,
+        },
+    ))
 }
 
 /// Big-endian integers, taken off the front.

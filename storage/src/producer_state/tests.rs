@@ -24,7 +24,7 @@ fn judge(state: &ProducerState, epoch: i16, sequence: i32, count: i32) -> Verdic
 
 fn observe(state: &mut ProducerState, epoch: i16, sequence: i32, count: i32, base: i64) {
     let bytes = batch(7, epoch, sequence, count, base);
-    state.observe(&BatchView::parse(&bytes).unwrap());
+    state.observe(&BatchView::parse(&bytes).unwrap(), 1000);
 }
 
 #[test]
@@ -73,7 +73,6 @@ fn after_the_largest_sequence_comes_zero() {
         "it straddles the wrap"
     );
     assert_eq!(judge(&state, 0, 2, 1), Verdict::Next);
-    observe(&mut state, 0, 2, i32::MAX - 2 - 2 - (i32::MAX - 10), 4);
     let mut state = ProducerState::default();
     observe(&mut state, 0, i32::MAX, 1, 0);
     assert_eq!(judge(&state, 0, 0, 1), Verdict::Next);
@@ -97,7 +96,7 @@ fn a_snapshot_keeps_each_producers_last_batch() {
     let bytes = encode(&state);
     // Version 1 and one entry, whose offset delta is 1.
     assert_eq!((&bytes[..2], &bytes[6..10], bytes.len()), (&[0, 1][..], &[0, 0, 0, 1][..], 56));
-    let restored = decode(&bytes).unwrap();
+    let restored = decode(&bytes, 0).unwrap();
     assert!(matches!(judge(&restored, 1, 3, 2), Verdict::Duplicate(_)));
     assert_eq!(judge(&restored, 1, 5, 1), Verdict::Next);
     assert_eq!(encode(&restored), bytes);
@@ -109,11 +108,11 @@ fn a_damaged_snapshot_is_refused() {
     observe(&mut state, 1, 0, 3, 5);
     let bytes = encode(&state);
     for len in 0..bytes.len() {
-        assert!(decode(&bytes[..len]).is_err(), "cut at {len}");
+        assert!(decode(&bytes[..len], 0).is_err(), "cut at {len}");
     }
     for bit in 0..bytes.len() * 8 {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
-        assert!(decode(&damaged).is_err(), "bit {bit}");
+        assert!(decode(&damaged, 0).is_err(), "bit {bit}");
     }
 }

@@ -58,11 +58,12 @@ pub(super) async fn find(
     disk: &Disk,
     dir: &Path,
     listing: &mut Listing,
+    now_ms: i64,
 ) -> Result<Start, StorageError> {
     let first = *listing.logs.first().expect("there is a segment");
     while let Some(&offset) = listing.snapshots.last() {
         let path = Kind::ProducerSnapshot.path(dir, offset);
-        match at_snapshot(disk, dir, listing, offset).await? {
+        match at_snapshot(disk, dir, listing, offset, now_ms).await? {
             Ok(start) => return Ok(start),
             Err(reason) => {
                 tracing::warn!(snapshot = %path.display(), reason, "removed a producer snapshot");
@@ -80,10 +81,11 @@ async fn at_snapshot(
     dir: &Path,
     listing: &Listing,
     offset: Offset,
+    now_ms: i64,
 ) -> Result<Result<Start, &'static str>, StorageError> {
     let path = Kind::ProducerSnapshot.path(dir, offset);
     let bytes = disk.read(&path, SNAPSHOT_BYTES_MAX).await.map_err(StorageError::io("read", &path));
-    let producers = match producer_state::decode(&bytes?) {
+    let producers = match producer_state::decode(&bytes?, now_ms) {
         Ok(producers) => producers,
         Err(reason) => return Ok(Err(reason)),
     };

@@ -1,0 +1,111 @@
+//! The data directory: who may have it, what is in it, and what a clean stop leaves.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use common::*;
+use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_storage::{LogDirectory, StorageError, partition_directory_name};
+
+const DATA: &str = "/data";
+
+#[test]
+fn a_directory_has_one_holder_and_keeps_its_identity() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let open = async |node, cluster| {
+            LogDirectory::open(&reactor, Path::new(DATA), node, cluster).await
+        };
+        let directory = open(1, None).await.unwrap();
+        let meta = directory.meta().clone();
+        let second = open(1, None).await.err().unwrap();
+        assert!(matches!(second, StorageError::InUse(_)) && second.to_string().contains("in use"));
+        drop(directory);
+        let directory = open(1, Some(&meta.cluster_id)).await.unwrap();
+        assert_eq!(*directory.meta(), meta);
+        drop(directory);
+        let other = open(2, None).await.err().unwrap();
+        assert!(matches!(&other, StorageError::Foreign { .. }), "{other}");
+        assert!(matches!(open(1, Some("x")).await, Err(StorageError::Foreign { .. })));
+        let newer = b"version=1\nringlane.format=99\ncluster.id=c\nnode.id=1\n";
+        let path = Path::new(DATA).join("meta.properties");
+        reactor.disk().replace(&path, newer).await.unwrap();
+        let newer = open(1, None).await.err().unwrap().to_string();
+        assert!(newer.contains("newer version"), "{newer}");
+    });
+}
+
+#[test]
+fn a_clean_stop_is_known_once() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let ends = BTreeMap::from([(partition_directory_name("orders", PartitionIndex(0)), Offset(7))]);
+    simulation.block_on(host, move |reactor| async move {
+        let open = async || LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+        let directory = open().await;
+        assert_eq!(directory.clean_shutdown(), None);
+        directory.close(&ends).await.unwrap();
+        let directory = open().await;
+        assert_eq!(directory.clean_shutdown().unwrap().log_ends, ends);
+        drop(directory);
+        assert_eq!(open().await.clean_shutdown(), None);
+    });
+}
+
+#[test]
+fn partitions_are_listed_and_leftovers_removed() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let directory = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+        create(&reactor, small()).await;
+        let disk = reactor.disk();
+        for name in [
+            "half-made-3",
+            "__cluster_metadata-0",
+            "other",
+            "orders-1.0123456789abcdef0123456789abcdef-delete",
+        ] {
+            disk.create_dir_all(&Path::new(DATA).join(name)).await.unwrap();
+        }
+        let found = directory.partitions().await.unwrap();
+        let found: Vec<_> = found.iter().map(|p| (&*p.topic, p.partition.0, p.topic_id)).collect();
+        assert_eq!(found, [("half-made", 3, None), ("orders", 0, Some(TOPIC))]);
+        assert_eq!(directory.remove_deleted().await.unwrap(), 1);
+        directory.remove(&Path::new(DATA).join("half-made-3")).await.unwrap();
+        let left = names(&reactor, Path::new(DATA)).await;
+        assert_eq!(left, [".lock", "__cluster_metadata-0", "meta.properties", "orders-0", "other"]);
+    });
+}
+
+#[test]
+fn a_deletion_that_a_power_cut_interrupts_is_finished_or_undone() {
+    for seed in seeds(100) {
+        let (mut simulation, host) = world(Options::seed(seed));
+        simulation.block_on(host, |reactor| async move {
+            let directory = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+            let log = create(&reactor, small()).await;
+            for n in 0..40 {
+                append(&log, batch(n)).await;
+            }
+            log.close().await.unwrap();
+            drop(directory);
+        });
+        simulation.crash_at(host, 1 + seed % 12, CrashKind::Power);
+        let _ = simulation.try_block_on(host, |reactor| async move {
+            let _directory = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+            open(&reactor, small()).await.delete().await.unwrap();
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, |reactor| async move {
+            let directory = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+            directory.remove_deleted().await.unwrap();
+            if !directory.partitions().await.unwrap().is_empty() {
+                let log = open(&reactor, small()).await;
+                assert_eq!(log.log_end().0, 40, "a log is there as a whole or not at all");
+                assert_eq!(read_all(&log).await.len(), 40 * batch(0).len());
+            }
+        });
+    }
+}

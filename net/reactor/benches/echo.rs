@@ -1,5 +1,6 @@
 //! Echo over loopback between two shards of one process: rate, latency and the server's CPU per request, beside the same
-//! work with blocking sockets. Bounded: `cargo bench -p ringlane-reactor --bench echo`, some seconds in all.
+//! work with blocking sockets. Bounded: `cargo bench -p ringlane-reactor --bench echo`, some seconds in all; with
+//! `-- 16x5`, that shape alone.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -24,16 +25,24 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let is_wanted = |shape: &str| wanted.as_deref().is_none_or(|wanted| wanted == shape);
     println!(
         "{:>12} {:>7} {:>10} {:>8} {:>8} {:>12}",
         "shape", "bytes", "req/s", "p50 µs", "p99 µs", "server µs/req"
     );
     for (connections, depth, size) in SHAPES {
+        let shape = format!("{connections}x{depth}");
+        if !is_wanted(&shape) {
+            continue;
+        }
         let report = Arc::new(Mutex::new(Report::default()));
         run(connections, depth, size, report.clone());
-        report.lock().unwrap().print(&format!("{connections}x{depth}"), size);
+        report.lock().unwrap().print(&shape, size);
     }
-    blocking(1024).print("blocking 1x1", 1024);
+    if is_wanted("blocking") {
+        blocking(1024).print("blocking", 1024);
+    }
 }
 
 #[derive(Default)]
@@ -151,11 +160,14 @@ async fn measure(
     report.requests = report.latencies_ns.len() as u64;
 }
 
-/// One connection, one request at a time, a blocking thread at each end.
+/// One connection, one request at a time, a blocking thread at each end, on the same CPUs as the shards.
 fn blocking(size: usize) -> Report {
+    let cores = core_affinity::get_core_ids().unwrap();
+    let (one, other) = (cores[0], cores[1 % cores.len()]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
+        core_affinity::set_for_current(one);
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         let mut buffer = vec![0; 65536];
@@ -164,6 +176,7 @@ fn blocking(size: usize) -> Report {
         }
         thread_cpu()
     });
+    core_affinity::set_for_current(other);
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     let (mut report, started, mut buffer) = (Report::default(), Instant::now(), vec![7; size]);

@@ -338,6 +338,23 @@ fn operations_dropped_half_way_leave_memory_and_descriptors_alone() {
 }
 
 #[test]
+fn more_operations_than_the_ring_holds_all_complete() {
+    let mut config = shards(1);
+    config.ring_entries = 4;
+    run(&config, |reactor| async move {
+        let path = std::env::current_exe().unwrap();
+        let reads = (0..500).map(|_| {
+            let (disk, path) = (reactor.disk(), path.clone());
+            reactor.spawn(Queue::Client, async move { disk.metadata(&path).await.unwrap().len })
+        });
+        let reads: Vec<_> = reads.collect();
+        for read in reads {
+            assert!(read.await > 0);
+        }
+    });
+}
+
+#[test]
 fn queues_share_the_time_and_none_starves_the_ring() {
     run(&shards(1), |reactor| async move {
         let counts = [Queue::Client, Queue::Background].map(|queue| {

@@ -85,7 +85,9 @@ impl Shard {
                 std::hint::spin_loop();
             }
         }
-        if self.inbox.prepare_to_sleep() {
+        if self.ring.has_taken() {
+            self.ring.submit();
+        } else if self.inbox.prepare_to_sleep() {
             let timeout = self.timers.next().map(|deadline| deadline - self.now());
             self.ring.submit_and_wait(timeout);
             self.inbox.awake();
@@ -95,14 +97,8 @@ impl Shard {
 
     /// Takes every completion there is.
     fn reap(self: &Rc<Self>) {
-        loop {
-            let batch = self.ring.completions();
-            if batch.is_empty() {
-                break;
-            }
-            for completion in batch {
-                self.ring.complete(self, completion);
-            }
+        while let Some(completion) = self.ring.next_completion() {
+            self.ring.complete(self, completion);
         }
         self.ring.rearm_starved(self);
     }

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
@@ -23,11 +24,8 @@ use super::{Shard, ShardConfig};
 const NOBODY: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
 
-/// Completions taken from the ring at once.
-const BATCH: usize = 64;
-
 /// One completion: `user_data`, result, flags.
-pub(super) type Completion = (u64, i32, u32);
+type Completion = (u64, i32, u32);
 
 /// Takes the completions of an operation that has many.
 pub(super) trait Multishot {
@@ -50,6 +48,8 @@ pub(super) enum Slot {
 /// See the module.
 pub(super) struct Ring {
     uring: RefCell<IoUring>,
+    /// Completions taken from the kernel and not yet handed out: what one reap finds, at most.
+    taken: RefCell<VecDeque<Completion>>,
     pub(super) slots: RefCell<Slab<Slot>>,
     pub(super) buffers: Rc<Buffers>,
     /// Operations without their last completion; the bell and cancellations, which own nothing, not counted.
@@ -74,7 +74,8 @@ impl Ring {
         let (uring, slots) = (RefCell::new(uring), RefCell::new(Slab::new()));
         let (buffers, in_flight, ending) = (Rc::new(buffers), Cell::new(0), Cell::new(false));
         let starved = RefCell::new(Vec::new());
-        Ok(Self { uring, slots, buffers, in_flight, ending, starved })
+        let taken = RefCell::new(VecDeque::with_capacity(config.ring_entries as usize));
+        Ok(Self { uring, taken, slots, buffers, in_flight, ending, starved })
     }
 
     /// Lets `bell` end a wait of this ring. Edge-triggered: nobody has to read the bell.
@@ -92,6 +93,8 @@ impl Ring {
         let mut uring = self.uring.borrow_mut();
         // SAFETY: as our caller promises.
         while unsafe { uring.submission().push(entry) }.is_err() {
+            // The kernel may refuse while it has no room for completions, which cannot be handed out from within a task.
+            take_completions(&mut uring, &mut self.taken.borrow_mut());
             tolerate(uring.submit());
         }
     }
@@ -157,17 +160,24 @@ impl Ring {
         }
     }
 
+    /// Whether completions were taken and not yet handed out.
+    pub(super) fn has_taken(&self) -> bool {
+        !self.taken.borrow().is_empty()
+    }
+
     /// Whether completions wait to be taken, or for the kernel to be let.
     pub(super) fn has_completions(&self) -> bool {
         let mut uring = self.uring.borrow_mut();
-        !uring.completion().is_empty() || uring.submission().taskrun()
+        self.has_taken() || !uring.completion().is_empty() || uring.submission().taskrun()
     }
 
-    /// The next completions, in order.
-    pub(super) fn completions(&self) -> Vec<Completion> {
-        let mut uring = self.uring.borrow_mut();
-        let taken = uring.completion().take(BATCH);
-        taken.map(|entry| (entry.user_data(), entry.result(), entry.flags())).collect()
+    /// The next completion, in order.
+    pub(super) fn next_completion(&self) -> Option<Completion> {
+        let mut taken = self.taken.borrow_mut();
+        if taken.is_empty() {
+            take_completions(&mut self.uring.borrow_mut(), &mut taken);
+        }
+        taken.pop_front()
     }
 
     /// Hands a completion to who waits for it.
@@ -212,6 +222,12 @@ impl Ring {
             }
         }
     }
+}
+
+/// Moves every completion there is to `taken`.
+fn take_completions(uring: &mut IoUring, taken: &mut VecDeque<Completion>) {
+    let completions = uring.completion();
+    taken.extend(completions.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
 }
 
 /// Lets go of what an abandoned operation owned, among it a descriptor that it opened for nobody.

@@ -1,1 +1,22 @@
-//! The broker as a library, so that the simulation runs the same code as the binary.
+//! The broker as a library, so that the simulation runs the same code as the binary. The order of reading is the order of
+//! the data: `listener`, `connection`, `apis/`, `router`, `partition`, then the storage crate; answers come back the same
+//! way.
+
+pub mod apis;
+mod cluster;
+pub mod config;
+mod connection;
+mod coordinator;
+pub mod group;
+mod listener;
+mod memory;
+mod metrics;
+mod nodes;
+mod partition;
+mod partitions;
+mod producer_ids;
+mod race;
+mod router;
+pub mod server;
+mod shard;
+mod topic_creation;

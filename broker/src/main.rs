@@ -1,2 +1,9 @@
-//! The `ringlane` binary.
-fn main() {}
+//! The `ringlane` binary: the broker and its command line.
+
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,295 @@
+//! Fetch (KIP-74, KIP-227, KIP-320, KIP-516): records out. A fetch that finds fewer than `min_bytes` waits on the bells of
+//! its partitions, wherever they are, until there is more or its time is over. Sessions are declined (session id 0), so
+//! every fetch names all of its partitions.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex};
+use ringlane_controller::ClusterImage;
+use ringlane_reactor::{Instant, ShardId};
+use ringlane_storage::ReadError;
+use ringlane_wire::messages::fetch::{
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
+    PartitionData,
+};
+use ringlane_wire::{ErrorCode, Records};
+
+use super::topics::{self, ByOwner};
+use super::{Answer, Handled, Request, Started, errors};
+use crate::partition::{Partition, PartitionKey};
+use crate::race::{first_of, join_all, race};
+use crate::router::Reply;
+use crate::shard::Shard;
+
+/// What a consumer asks of one partition.
+#[derive(Clone, Copy)]
+struct Wanted {
+    slot: usize,
+    key: PartitionKey,
+    current_leader_epoch: i32,
+    last_fetched_epoch: i32,
+    offset: Offset,
+    max_bytes: usize,
+}
+
+/// What one partition answers.
+#[derive(Clone)]
+struct Found {
+    error_code: ErrorCode,
+    high_watermark: i64,
+    last_stable_offset: i64,
+    log_start_offset: i64,
+    diverging: Option<(i32, i64)>,
+    batches: Vec<Bytes>,
+}
+
+impl From<ErrorCode> for Found {
+    fn from(error_code: ErrorCode) -> Self {
+        Self {
+            error_code,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging: None,
+            batches: Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    fn bytes(&self) -> usize {
+        self.batches.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether the client must hear of it at once.
+    fn is_urgent(&self) -> bool {
+        self.error_code != ErrorCode::NONE || self.diverging.is_some()
+    }
+}
+
+/// A fetch under way.
+struct Fetch {
+    request: Request,
+    deadline: Instant,
+    bytes_min: usize,
+    bytes_max: usize,
+    slots: Vec<Option<Found>>,
+    wanted: Vec<(ShardId, Vec<Wanted>)>,
+}
+
+pub(super) async fn handle(request: Request) -> Handled {
+    let shard = request.shard.clone();
+    let message: FetchRequest = request.decode()?;
+    let is_new_session = message.session_id == 0 && matches!(message.session_epoch, -1 | 0);
+    if request.version >= 7 && !is_new_session {
+        return request.answer(&FetchResponse {
+            error_code: ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+            ..Default::default()
+        });
+    }
+    let (slots, wanted) = sort_by_owner(&shard, &message, &shard.image.current());
+    let fetch_max_bytes = shard.config.fetch_max_bytes.min(message.max_bytes);
+    let fetch = Fetch {
+        deadline: shard.reactor.now() + Duration::from_millis(message.max_wait_ms.max(0) as u64),
+        bytes_min: message.min_bytes.max(0) as usize,
+        bytes_max: fetch_max_bytes.max(0) as usize,
+        slots,
+        wanted: wanted.into_iter().collect(),
+        request,
+    };
+    Ok(Started::Waiting(Box::pin(run(fetch))))
+}
+
+fn sort_by_owner(
+    shard: &Shard,
+    message: &FetchRequest,
+    image: &ClusterImage,
+) -> (Vec<Option<Found>>, ByOwner<Wanted>) {
+    let mut slots = Vec::new();
+    let mut wanted = ByOwner::default();
+    for topic in &message.topics {
+        for partition in &topic.partitions {
+            let slot = slots.len();
+            match place(shard, image, topic, partition) {
+                Ok((owner, key)) => {
+                    wanted.push(owner, want(slot, key, partition));
+                    slots.push(None);
+                }
+                Err(error_code) => slots.push(Some(error_code.into())),
+            }
+        }
+    }
+    (slots, wanted)
+}
+
+fn place(
+    shard: &Shard,
+    image: &ClusterImage,
+    topic: &FetchTopic,
+    partition: &FetchPartition,
+) -> Result<(ShardId, PartitionKey), ErrorCode> {
+    let found = topics::find(image, topic.topic, topic.topic_id)?;
+    let owner = topics::owner(shard, &found, partition.partition)?;
+    Ok((owner, (found.id, PartitionIndex(partition.partition))))
+}
+
+fn want(slot: usize, key: PartitionKey, partition: &FetchPartition) -> Wanted {
+    Wanted {
+        slot,
+        key,
+        current_leader_epoch: partition.current_leader_epoch,
+        last_fetched_epoch: partition.last_fetched_epoch,
+        offset: Offset(partition.fetch_offset),
+        max_bytes: partition.partition_max_bytes.max(0) as usize,
+    }
+}
+
+/// Reads until there is enough, something to tell, or no time left.
+async fn run(mut fetch: Fetch) -> Answer {
+    let shard = fetch.request.shard.clone();
+    loop {
+        let (bytes, urgent) = read(&shard, &mut fetch).await;
+        if bytes >= fetch.bytes_min || urgent || shard.reactor.now() >= fetch.deadline {
+            return answer(fetch);
+        }
+        first_of(listen(&shard, &fetch).await).await;
+    }
+}
+
+/// For each shard concerned, a future that is ready when one of the wanted partitions there shows more than was read, or
+/// when the fetch's time is over.
+async fn listen(shard: &Rc<Shard>, fetch: &Fetch) -> Vec<Reply<()>> {
+    let deadline = fetch.deadline;
+    let mut bells = Vec::with_capacity(fetch.wanted.len());
+    for (owner, wanted) in &fetch.wanted {
+        let seen = wanted.iter().filter_map(|wanted| {
+            let found = fetch.slots[wanted.slot].as_ref()?;
+            Some((wanted.key, found.high_watermark))
+        });
+        let seen: Vec<(PartitionKey, i64)> = seen.collect();
+        let job = move |shard: &Rc<Shard>| wait_here(shard.clone(), seen, deadline);
+        bells.push(shard.router.submit(shard, *owner, job).await);
+    }
+    bells
+}
+
+/// Waits on this shard until one of the partitions shows something else than was `seen`.
+async fn wait_here(shard: Rc<Shard>, seen: Vec<(PartitionKey, i64)>, deadline: Instant) {
+    let mut bells = Vec::with_capacity(seen.len());
+    for (key, high_watermark) in seen {
+        let Some(partition) = shard.partitions.find(key) else { return };
+        bells.push(partition.changed());
+        if partition.high_watermark().0 != high_watermark {
+            return;
+        }
+    }
+    race(first_of(bells), shard.reactor.sleep_until(deadline)).await;
+}
+
+/// Reads every wanted partition; the bytes found, and whether there is something urgent to tell.
+async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> (usize, bool) {
+    let mut replies = Vec::with_capacity(fetch.wanted.len());
+    // Each shard gets its share, so that the answer stays within what was asked for.
+    let bytes_max = fetch.bytes_max / fetch.wanted.len().max(1);
+    for (owner, wanted) in &fetch.wanted {
+        let wanted = wanted.clone();
+        let job = move |shard: &Rc<Shard>| read_here(shard.clone(), wanted, bytes_max);
+        replies.push(shard.router.submit(shard, *owner, job).await);
+    }
+    for (slot, found) in join_all(replies).await.into_iter().flatten() {
+        fetch.slots[slot] = Some(found);
+    }
+    let found = fetch.slots.iter().flatten();
+    found.fold((0, false), |(bytes, urgent), found| (bytes + found.bytes(), urgent || found.is_urgent()))
+}
+
+async fn read_here(shard: Rc<Shard>, wanted: Vec<Wanted>, bytes_max: usize) -> Vec<(usize, Found)> {
+    let mut left = bytes_max;
+    let mut all = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        // KIP-74: the first batch of the first partition that has one is sent whatever its size.
+        let nothing_yet = left == bytes_max;
+        let found = match topics::led(&shard, wanted.key, wanted.current_leader_epoch) {
+            Ok(partition) => read_partition(&partition, &wanted, left, nothing_yet).await,
+            Err(error_code) => error_code.into(),
+        };
+        left = left.saturating_sub(found.bytes());
+        all.push((wanted.slot, found));
+    }
+    all
+}
+
+async fn read_partition(partition: &Partition, wanted: &Wanted, left: usize, at_least_one: bool) -> Found {
+    let high_watermark = partition.high_watermark().offset();
+    let mut found = Found {
+        high_watermark: high_watermark.0,
+        last_stable_offset: partition.last_stable_offset().0,
+        log_start_offset: partition.log.log_start().0,
+        ..Found::from(ErrorCode::NONE)
+    };
+    found.diverging = diverging(partition, wanted);
+    if found.diverging.is_some() {
+        return found;
+    }
+    if wanted.offset > high_watermark || wanted.offset.0 < found.log_start_offset {
+        return ErrorCode::OFFSET_OUT_OF_RANGE.into();
+    }
+    let max_bytes = wanted.max_bytes.min(left);
+    if wanted.offset == high_watermark || (max_bytes == 0 && !at_least_one) {
+        return found;
+    }
+    match partition.log.read(wanted.offset, max_bytes, high_watermark, at_least_one).await {
+        Ok(fetched) => found.batches = fetched.batches,
+        Err(ReadError::OffsetOutOfRange { .. }) => return ErrorCode::OFFSET_OUT_OF_RANGE.into(),
+        Err(error) => {
+            tracing::error!(topic = %partition.topic, partition = partition.key.1.0, "cannot read: {error}");
+            return errors::of_read(&error).into();
+        }
+    }
+    found
+}
+
+/// KIP-595: a reader whose last epoch ended earlier here than where it reads has records that this leader never had.
+fn diverging(partition: &Partition, wanted: &Wanted) -> Option<(i32, i64)> {
+    if wanted.last_fetched_epoch < 0 {
+        return None;
+    }
+    let (epoch, end) = partition.log.end_offset_for_epoch(LeaderEpoch(wanted.last_fetched_epoch))?;
+    (epoch.0 < wanted.last_fetched_epoch || end.0 < wanted.offset.0).then_some((epoch.0, end.0))
+}
+
+fn answer(fetch: Fetch) -> Answer {
+    let Fetch { request, slots, .. } = fetch;
+    let Ok(message) = request.decode::<FetchRequest>() else {
+        return Answer::Close("a request decodes once and not again".into());
+    };
+    let mut found = slots.into_iter().map(|slot| slot.expect("every partition was read"));
+    let responses = message.topics.iter().map(|topic| FetchableTopicResponse {
+        topic: topic.topic,
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partitions
+            .iter()
+            .zip(&mut found)
+            .map(|(partition, found)| partition_data(partition.partition, found))
+            .collect(),
+    });
+    let responses = responses.collect();
+    request.answer_later(&FetchResponse { responses, ..Default::default() })
+}
+
+fn partition_data(partition_index: i32, found: Found) -> PartitionData<'static> {
+    let (epoch, end_offset) = found.diverging.unwrap_or((-1, -1));
+    PartitionData {
+        partition_index,
+        error_code: found.error_code,
+        high_watermark: found.high_watermark,
+        last_stable_offset: found.last_stable_offset,
+        log_start_offset: found.log_start_offset,
+        diverging_epoch: EpochEndOffset { epoch, end_offset },
+        records: Some(Records::Parts(found.batches)),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,162 @@
+//! IncrementalAlterConfigs (KIP-339): settings of topics, of this broker, and of all brokers.
+
+use ringlane_controller::{
+    BrokerId, ClusterImage, Command, ConfigAlteration, ConfigChange, ConfigResource, Outcome,
+};
+use ringlane_wire::ErrorCode;
+use ringlane_wire::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
+
+use super::configs::{BROKER, TOPIC};
+use super::{Handled, Request, errors};
+use crate::cluster::{self, Mode};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::partitions;
+use crate::shard::Shard;
+
+/// What to do with a key.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+type Refused = (ErrorCode, String);
+
+pub(super) async fn handle(request: Request) -> Handled {
+    let shard = request.shard.clone();
+    let message: IncrementalAlterConfigsRequest = request.decode()?;
+    let mode = if message.validate_only { Mode::Validate } else { Mode::Carry };
+    let image = shard.image.current();
+    let mut fates: Vec<Result<(), Refused>> = Vec::with_capacity(message.resources.len());
+    let mut alterations = Vec::new();
+    for resource in &message.resources {
+        fates.push(alteration(&shard, &image, resource).map(|alteration| alterations.push(alteration)));
+    }
+    let outcome = cluster::decide(&shard, mode, move |_| Command::AlterConfigs(alterations)).await;
+    let mut results = match outcome {
+        Ok(Outcome::ConfigsAltered(results)) => results.into_iter(),
+        _ => Vec::new().into_iter(),
+    };
+    for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
+        *fate = match results.next() {
+            Some(Ok(())) => continue,
+            Some(Err(error)) => Err((errors::of_command(&error), error.to_string())),
+            None => Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, "the controller cannot decide".into())),
+        };
+    }
+    let responses = message.resources.iter().zip(&fates).map(|(resource, fate)| {
+        let (error_code, error_message) = match fate {
+            Ok(()) => (ErrorCode::NONE, None),
+            Err((code, text)) => (*code, Some(text.as_str())),
+        };
+        let (resource_type, resource_name) = (resource.resource_type, resource.resource_name);
+        AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+    });
+    request.answer(&IncrementalAlterConfigsResponse { responses: responses.collect(), ..Default::default() })
+}
+
+fn alteration(
+    shard: &Shard,
+    image: &ClusterImage,
+    resource: &AlterConfigsResource,
+) -> Result<ConfigAlteration, Refused> {
+    let settings = partitions::settings(shard, image);
+    let target = target(shard, image, resource)?;
+    let mut changes = Vec::with_capacity(resource.configs.len());
+    for config in &resource.configs {
+        if resource.configs.iter().filter(|other| other.name == config.name).count() > 1 {
+            let text = format!("Error due to duplicate config keys: {}", config.name);
+            return Err((ErrorCode::INVALID_REQUEST, text));
+        }
+        changes.push(change(&target, config, &settings)?);
+    }
+    Ok(ConfigAlteration { resource: target, changes })
+}
+
+fn target(
+    shard: &Shard,
+    image: &ClusterImage,
+    resource: &AlterConfigsResource,
+) -> Result<ConfigResource, Refused> {
+    let name = resource.resource_name;
+    match resource.resource_type {
+        TOPIC if image.topic(name).is_none() => {
+            Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
+        }
+        TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
+        BROKER if name.is_empty() => Ok(ConfigResource::Broker(None)),
+        BROKER if name.parse() == Ok(shard.config.node_id) => {
+            Ok(ConfigResource::Broker(Some(BrokerId(shard.config.node_id))))
+        }
+        BROKER => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected broker id {name}"))),
+        other => Err((ErrorCode::INVALID_REQUEST, format!("Unsupported resource type: {other}"))),
+    }
+}
+
+fn change(
+    target: &ConfigResource,
+    config: &AlterableConfig,
+    settings: &BrokerConfig,
+) -> Result<ConfigChange, Refused> {
+    let key = config.name.to_owned();
+    match (config.config_operation, config.value) {
+        (DELETE, _) => {
+            known(target, &key)?;
+            Ok(ConfigChange::Delete { key })
+        }
+        (SET, Some(value)) => {
+            check(target, &key, value, settings)?;
+            Ok(ConfigChange::Set { key, value: value.to_owned() })
+        }
+        (SET | APPEND | SUBTRACT, None) => {
+            Err((ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {key}")))
+        }
+        (APPEND | SUBTRACT, Some(_)) => {
+            known(target, &key)?;
+            // None of the settings that can be altered is a list.
+            let text = format!("Config value append is not allowed for config key: {key}");
+            Err((ErrorCode::INVALID_CONFIG, text))
+        }
+        (other, _) => Err((ErrorCode::INVALID_REQUEST, format!("Unknown operation {other}"))),
+    }
+}
+
+fn known(target: &ConfigResource, key: &str) -> Result<(), Refused> {
+    let settings = match target {
+        ConfigResource::Topic(_) => TopicConfig::SETTINGS,
+        ConfigResource::Broker(_) => BrokerConfig::SETTINGS,
+    };
+    if settings.iter().any(|setting| setting.name == key) {
+        return Ok(());
+    }
+    let what = if matches!(target, ConfigResource::Topic(_)) { "topic" } else { "broker" };
+    Err((ErrorCode::INVALID_CONFIG, format!("Unknown {what} config name: {key}")))
+}
+
+fn check(
+    target: &ConfigResource,
+    key: &str,
+    value: &str,
+    settings: &BrokerConfig,
+) -> Result<(), Refused> {
+    known(target, key)?;
+    let invalid = |text: String| (ErrorCode::INVALID_CONFIG, text);
+    if matches!(target, ConfigResource::Topic(_)) {
+        return TopicConfig::check(key, value, settings).map_err(invalid);
+    }
+    let setting = BrokerConfig::SETTINGS.iter().find(|setting| setting.name == key);
+    if !setting.is_some_and(|setting| setting.dynamic) {
+        // KIP-226: read-only settings are changed in the file, with a restart.
+        let text = format!("Cannot update these configs dynamically: Set({key})");
+        return Err((ErrorCode::INVALID_REQUEST, text));
+    }
+    let problem = settings.clone().set(key, value).err().flatten();
+    match problem {
+        None => Ok(()),
+        Some(allowed) => {
+            Err(invalid(format!("Invalid value {value} for configuration {key}: {allowed}")))
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Produce: record batches in, offsets out (KIP-98, KIP-467, KIP-516, KIP-896).
+//!
+//! The part that keeps order comes first: every batch is validated and appended on its partition's shard, in the order in
+//! which the connection's requests came. Then the request waits, overlapping with others, until what it appended may be
+//! acknowledged.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringlane_batch::{Limits, Offset, PartitionIndex, Rejected, validate};
+use ringlane_controller::ClusterImage;
+use ringlane_reactor::ShardId;
+use ringlane_storage::{AppendError, Appended, Origin};
+use ringlane_wire::messages::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData, TopicProduceResponse,
+};
+use ringlane_wire::{ErrorCode, Records};
+
+use super::topics::{self, ByOwner};
+use super::{Answer, Handled, Request, Started, errors};
+use crate::partition::{Partition, PartitionKey};
+use crate::race::join_all;
+use crate::shard::Shard;
+
+/// acks=all (-1), acks=1 and acks=0.
+const ACKS_ALL: i16 = -1;
+
+/// What one partition of the request becomes.
+struct Produced {
+    error_code: ErrorCode,
+    base_offset: i64,
+    log_append_time_ms: i64,
+    log_start_offset: i64,
+    message: Option<String>,
+    record_errors: Vec<(i32, Option<String>)>,
+}
+
+impl Produced {
+    fn refused(error_code: ErrorCode, message: Option<String>) -> Self {
+        Self {
+            error_code,
+            base_offset: -1,
+            log_append_time_ms: -1,
+            log_start_offset: -1,
+            message,
+            record_errors: Vec::new(),
+        }
+    }
+}
+
+impl From<ErrorCode> for Produced {
+    fn from(error_code: ErrorCode) -> Self {
+        Self::refused(error_code, None)
+    }
+}
+
+/// One partition's records on their way to its shard, and their place in the answer.
+struct Work {
+    slot: usize,
+    key: PartitionKey,
+    records: Bytes,
+}
+
+/// How the request asked for its records to be treated.
+#[derive(Clone, Copy)]
+struct Terms {
+    acks: i16,
+    timeout: Duration,
+    /// KIP-110.
+    allows_zstd: bool,
+}
+
+pub(super) async fn handle(request: Request) -> Handled {
+    let shard = request.shard.clone();
+    let (terms, slots, works) = {
+        let message: ProduceRequest = request.decode()?;
+        let terms = Terms {
+            acks: message.acks,
+            timeout: Duration::from_millis(message.timeout_ms.max(0) as u64),
+            allows_zstd: request.version >= 7,
+        };
+        let (slots, works) = sort_by_owner(&request, &message, &shard.image.current());
+        (terms, slots, works)
+    };
+    let mut replies = Vec::new();
+    for (owner, works) in works.into_iter() {
+        replies.push(append_on(&shard, owner, works, terms).await);
+    }
+    Ok(Started::Waiting(Box::pin(async move {
+        let mut slots = slots;
+        for (slot, produced) in join_all(replies).await.into_iter().flatten() {
+            slots[slot] = Some(produced);
+        }
+        answer(&request, terms, slots)
+    })))
+}
+
+/// Each partition in the order of the request: refused at once, or sent to the shard that owns it.
+fn sort_by_owner(
+    request: &Request,
+    message: &ProduceRequest,
+    image: &ClusterImage,
+) -> (Vec<Option<Produced>>, ByOwner<Work>) {
+    let mut slots = Vec::new();
+    let mut works = ByOwner::default();
+    for topic in &message.topic_data {
+        for partition in &topic.partition_data {
+            let slot = slots.len();
+            match place(request, message, topic, image, partition.index) {
+                Ok((owner, key)) => {
+                    let records = match &partition.records {
+                        Some(Records::Borrowed(bytes)) => request.share(bytes),
+                        Some(Records::Parts(_)) | None => Bytes::new(),
+                    };
+                    works.push(owner, Work { slot, key, records });
+                    slots.push(None);
+                }
+                Err(error_code) => slots.push(Some(error_code.into())),
+            }
+        }
+    }
+    (slots, works)
+}
+
+fn place(
+    request: &Request,
+    message: &ProduceRequest,
+    topic: &TopicProduceData,
+    image: &ClusterImage,
+    index: i32,
+) -> Result<(ShardId, PartitionKey), ErrorCode> {
+    if !(ACKS_ALL..=1).contains(&message.acks) {
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    let found = topics::find(image, topic.name, topic.topic_id)?;
+    if topics::is_internal(&found.name) {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    let owner = topics::owner(&request.shard, &found, index)?;
+    Ok((owner, (found.id, PartitionIndex(index))))
+}
+
+/// Appends `works` on their shard, and gives the future of what they become.
+async fn append_on(
+    shard: &Rc<Shard>,
+    owner: ShardId,
+    works: Vec<Work>,
+    terms: Terms,
+) -> crate::router::Reply<Vec<(usize, Produced)>> {
+    let job = move |shard: &Rc<Shard>| {
+        let shard = shard.clone();
+        // All of them begin at the first poll, in this order: so no later request's append comes between.
+        let appends: Vec<_> = works
+            .into_iter()
+            .map(|work| {
+                let shard = shard.clone();
+                Box::pin(async move { (work.slot, produce(&shard, work, terms).await) })
+            })
+            .collect();
+        join_all(appends)
+    };
+    shard.router.submit(shard, owner, job).await
+}
+
+async fn produce(shard: &Shard, work: Work, terms: Terms) -> Produced {
+    match append(shard, work, terms).await {
+        Ok((partition, appended)) => settle(shard, &partition, appended, terms).await,
+        Err(refused) => refused,
+    }
+}
+
+async fn append(
+    shard: &Shard,
+    work: Work,
+    terms: Terms,
+) -> Result<(Rc<Partition>, Appended), Produced> {
+    let partition = topics::led(shard, work.key, -1)?;
+    let config = partition.config();
+    if terms.acks == ACKS_ALL && (partition.in_sync_replicas() as i32) < config.min_insync_replicas {
+        return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
+    }
+    let limits = Limits {
+        timestamp_type: config.message_timestamp_type,
+        allows_zstd: terms.allows_zstd,
+        ..Limits::new(config.max_message_bytes as usize)
+    };
+    let batch = validate(&work.records, &limits).map_err(rejected)?;
+    if batch.is_transactional() {
+        return Err(Produced::refused(
+            ErrorCode::INVALID_TXN_STATE,
+            Some("transactions are not served by this version".into()),
+        ));
+    }
+    // The frame is shared with its other partitions, and the offset and epoch are stamped into the batch: hence a copy.
+    let mut bytes = batch.to_append();
+    drop(work.records);
+    let now_ms = shard.reactor.wall_clock_ms();
+    let appended = match partition.append(&mut bytes, Origin::Client, now_ms).await {
+        Ok(appended) => appended,
+        // A retry waits for its original, which may not be durable yet.
+        Err(AppendError::Duplicate(original)) => original,
+        Err(error) => {
+            let code = errors::of_append(&error).unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR);
+            return Err(Produced::refused(code, Some(error.to_string())));
+        }
+    };
+    shard.metrics.batches_appended.increment();
+    Ok((partition, appended))
+}
+
+/// Waits until what was appended may be acknowledged as the producer asked.
+async fn settle(shard: &Shard, partition: &Partition, appended: Appended, terms: Terms) -> Produced {
+    let end = Offset(appended.last_offset.0 + 1);
+    let error_code = match terms.acks {
+        0 => ErrorCode::NONE,
+        _ => match shard.reactor.timeout(terms.timeout, partition.acknowledged(end)).await {
+            Ok(Ok(())) => ErrorCode::NONE,
+            Ok(Err(_offline)) => ErrorCode::KAFKA_STORAGE_ERROR,
+            Err(_elapsed) => ErrorCode::REQUEST_TIMED_OUT,
+        },
+    };
+    if error_code != ErrorCode::NONE {
+        return error_code.into();
+    }
+    Produced {
+        error_code,
+        base_offset: appended.base_offset.0,
+        log_append_time_ms: appended.log_append_time_ms.unwrap_or(-1),
+        log_start_offset: partition.log.log_start().0,
+        message: None,
+        record_errors: Vec::new(),
+    }
+}
+
+fn rejected(rejected: Rejected) -> Produced {
+    let error_code = match &rejected {
+        Rejected::CorruptMessage(_) => ErrorCode::CORRUPT_MESSAGE,
+        Rejected::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+        Rejected::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        Rejected::MessageTooLarge(_) => ErrorCode::MESSAGE_TOO_LARGE,
+        Rejected::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+    };
+    let record_errors = rejected.record_errors().iter();
+    let record_errors = record_errors.map(|error| (error.index, Some(error.message.clone())));
+    Produced {
+        record_errors: record_errors.collect(),
+        ..Produced::refused(error_code, Some(rejected.message().to_owned()))
+    }
+}
+
+/// The answer in the order of the request. With acks=0 there is none, so an error closes the connection: the only way to
+/// make such a producer look at its metadata again.
+fn answer(request: &Request, terms: Terms, slots: Vec<Option<Produced>>) -> Answer {
+    let slots: Vec<Produced> =
+        slots.into_iter().map(|slot| slot.expect("every partition has become something")).collect();
+    if terms.acks == 0 {
+        let failed = slots.iter().find(|produced| produced.error_code != ErrorCode::NONE);
+        return match failed {
+            Some(produced) => Answer::Close(format!("a produce with acks=0 failed: {}", produced.error_code)),
+            None => Answer::Nothing,
+        };
+    }
+    let Ok(message) = request.decode::<ProduceRequest>() else {
+        return Answer::Close("a request decodes once and not again".into());
+    };
+    let mut produced = slots.iter();
+    let responses = message.topic_data.iter().map(|topic| TopicProduceResponse {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        partition_responses: topic
+            .partition_data
+            .iter()
+            .zip(&mut produced)
+            .map(|(partition, produced)| partition_response(partition.index, produced))
+            .collect(),
+    });
+    let responses = responses.collect();
+    request.answer_later(&ProduceResponse { responses, ..Default::default() })
+}
+
+fn partition_response(index: i32, produced: &Produced) -> PartitionProduceResponse<'_> {
+    let record_errors = produced.record_errors.iter().map(|(batch_index, message)| {
+        BatchIndexAndErrorMessage {
+            batch_index: *batch_index,
+            batch_index_error_message: message.as_deref(),
+        }
+    });
+    PartitionProduceResponse {
+        index,
+        error_code: produced.error_code,
+        base_offset: produced.base_offset,
+        log_append_time_ms: produced.log_append_time_ms,
+        log_start_offset: produced.log_start_offset,
+        record_errors: record_errors.collect(),
+        error_message: produced.message.as_deref(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,124 @@
+//! The broker's side of the controller: the image that each shard has applied, and commands, which are answered only when
+//! every shard of this broker acts on their outcome, so that a client that reads its answer finds it true.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringlane_controller::{ClusterImage, Command, Controller, Outcome};
+use ringlane_reactor::Notify;
+use tracing::error;
+
+use crate::partitions;
+use crate::shard::{CONTROLLER_SHARD, Shard};
+
+/// The image that a shard has applied: its partitions are what the image says.
+#[derive(Default)]
+pub(crate) struct Published {
+    image: RefCell<Arc<ClusterImage>>,
+    /// On the controller's shard: what every shard has applied.
+    everywhere: Cell<u64>,
+    applied_everywhere: Notify,
+}
+
+impl Published {
+    /// The image as this shard has applied it.
+    pub(crate) fn current(&self) -> Arc<ClusterImage> {
+        self.image.borrow().clone()
+    }
+
+    fn set(&self, image: Arc<ClusterImage>) {
+        assert!(image.version() >= self.image.borrow().version(), "images come in order");
+        *self.image.borrow_mut() = image;
+    }
+
+    async fn wait_everywhere(&self, version: u64) {
+        while self.everywhere.get() < version {
+            self.applied_everywhere.notified().await;
+        }
+    }
+}
+
+/// Runs on the controller's shard as long as it lives: gives every new image to every shard.
+pub(crate) async fn publish(shard: Rc<Shard>) {
+    loop {
+        let changed = shard.controller().changed();
+        let image = shard.controller().image();
+        if image.version() > shard.image.everywhere.get() {
+            publish_once(&shard, image).await;
+            continue;
+        }
+        changed.await;
+    }
+}
+
+async fn publish_once(shard: &Rc<Shard>, image: Arc<ClusterImage>) {
+    let version = image.version();
+    let apply = move |shard: &Rc<Shard>| {
+        let (shard, image) = (shard.clone(), image.clone());
+        async move {
+            partitions::apply(&shard, &image).await;
+            shard.image.set(image);
+        }
+    };
+    shard.router.call_all(shard, apply).await;
+    shard.image.everywhere.set(version);
+    shard.image.applied_everywhere.notify_all();
+}
+
+/// Waits, on the controller's shard, until every shard has applied `version`.
+pub(crate) async fn applied(shard: &Shard, version: u64) {
+    shard.image.wait_everywhere(version).await;
+}
+
+/// The controller could not decide: it is stopping, or its disk failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ControllerUnavailable;
+
+/// Whether a command is to be carried out, or only looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// Propose it, and wait until every shard of this broker has applied what came of it.
+    Carry,
+    /// Say what would come of it now (`validate_only`).
+    Validate,
+}
+
+/// Gives the controller the command that `build` makes on the controller's shard.
+///
+/// # Errors
+/// When the controller cannot decide it.
+pub(crate) async fn decide(
+    shard: &Rc<Shard>,
+    mode: Mode,
+    build: impl FnOnce(&Controller) -> Command + Send + 'static,
+) -> Result<Outcome, ControllerUnavailable> {
+    let job = move |shard: &Rc<Shard>| {
+        let shard = shard.clone();
+        async move {
+            let controller = shard.controller();
+            let command = build(controller);
+            if mode == Mode::Validate {
+                return Ok(controller.validate(&command));
+            }
+            let outcome = controller.submit(command).await.map_err(|error| {
+                error!("the controller cannot decide: {error}");
+                ControllerUnavailable
+            })?;
+            shard.image.wait_everywhere(controller.image().version()).await;
+            Ok(outcome)
+        }
+    };
+    shard.router.call(shard, CONTROLLER_SHARD, job).await
+}
+
+/// Proposes `command` and waits until it is in force on this broker.
+///
+/// # Errors
+/// As [`decide`].
+pub(crate) async fn submit(
+    shard: &Rc<Shard>,
+    command: Command,
+) -> Result<Outcome, ControllerUnavailable> {
+    decide(shard, Mode::Carry, move |_| command).await
+}

@@ -1,0 +1,51 @@
+//! The broker's settings: Kafka's names, meanings and defaults (`server.properties`), and ours under `ringlane.`.
+
+use ringlane_batch::TimestampType;
+
+use super::table::settings;
+use super::value::{Endpoints, any, not_empty, within};
+
+const MIB: i32 = 1024 * 1024;
+
+settings! {
+    /// Every setting of a broker.
+    BrokerConfig();
+    fixed node_id: i32 = 1, "node.id", within(0, 999_999), "The number of this broker in its cluster.";
+    fixed listeners: Endpoints = Endpoints::default(), "listeners", any, "Where the broker listens: PLAINTEXT://host:port. Empty: PLAINTEXT://127.0.0.1:9092.";
+    fixed advertised_listeners: Endpoints = Endpoints::default(), "advertised.listeners", any, "The address that clients are told, where it is not the one of listeners.";
+    fixed log_dirs: String = "ringlane-data".into(), "log.dirs", not_empty, "The directory that holds all data.";
+    fixed num_partitions: i32 = 1, "num.partitions", within(1, 100_000), "Partitions of a topic whose creator does not say.";
+    fixed default_replication_factor: i16 = 1, "default.replication.factor", within(1, i16::MAX), "Replicas of a topic whose creator does not say.";
+    fixed auto_create_topics_enable: bool = true, "auto.create.topics.enable", any, "Create a topic when a client first asks for it.";
+    fixed delete_topic_enable: bool = true, "delete.topic.enable", any, "Allow clients to delete topics.";
+    dynamic min_insync_replicas: i32 = 1, "min.insync.replicas", within(1, i32::MAX), "Replicas that must have a record before acks=all is answered.";
+    dynamic message_max_bytes: i32 = 1_048_588, "message.max.bytes", within(0, i32::MAX), "The largest record batch, as sent (compressed).";
+    dynamic log_segment_bytes: i32 = 1024 * MIB, "log.segment.bytes", within(14, i32::MAX), "Size at which a segment file is closed and the next begins.";
+    dynamic log_roll_ms: i64 = 604_800_000, "log.roll.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds (log.roll.hours is read too).";
+    dynamic log_index_interval_bytes: i32 = 4096, "log.index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
+    dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
+    dynamic durable: bool = true, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
+    fixed shards: i32 = 0, "ringlane.shards", within(0, 1024), "Shards to run; 0 for one on each core that the process may use.";
+    fixed core_endpoints: bool = false, "ringlane.core.endpoints", any, "Give each core an address of its own (the ports after the listener's), so that clients reach the owning core directly.";
+    fixed controller_listener_names: String = String::new(), "controller.listener.names", any, "Listeners of the controller: it is embedded, so they are not opened.";
+    fixed producer_id_expiration_ms: i32 = 86_400_000, "producer.id.expiration.ms", within(1, i32::MAX), "How long the sequences of a silent idempotent producer are kept.";
+    dynamic log_message_timestamp_type: TimestampType = TimestampType::CreateTime, "log.message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
+    fixed spin_us: i64 = 0, "ringlane.spin.us", within(0, 1_000_000), "How long a shard looks for work before it sleeps, in microseconds. Costs CPU when idle, saves wake-ups.";
+    fixed receive_buffer_bytes: i32 = 2 * MIB, "ringlane.receive.buffer.bytes", within(65_536, i32::MAX), "Memory for receive buffers, for each shard.";
+    fixed socket_request_max_bytes: i32 = 100 * MIB, "socket.request.max.bytes", within(1, i32::MAX), "The largest request; a longer one closes its connection.";
+    fixed queued_max_request_bytes: i64 = -1, "queued.max.request.bytes", within(-1, i64::MAX), "Bytes of requests and answers that connections may hold before they wait. -1: 512 MiB.";
+    fixed connection_requests_max: i32 = 64, "ringlane.connection.requests.max", within(1, 100_000), "Requests of one connection that may be under way at once.";
+    fixed max_connections: i32 = i32::MAX, "max.connections", within(0, i32::MAX), "Connections of the broker; more are closed at once.";
+    fixed max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", within(0, i32::MAX), "Connections from one address; more are closed at once.";
+    fixed connections_max_idle_ms: i64 = 600_000, "connections.max.idle.ms", within(1, i64::MAX), "A connection without progress for this long is closed.";
+    fixed socket_listen_backlog_size: i32 = 50, "socket.listen.backlog.size", within(1, i32::MAX), "Connections that may wait to be accepted.";
+    fixed fetch_max_bytes: i32 = 55 * MIB, "fetch.max.bytes", within(1024, i32::MAX), "The most that one fetch answers.";
+    fixed group_min_session_timeout_ms: i32 = 6_000, "group.min.session.timeout.ms", within(1, i32::MAX), "The shortest session that a group member may ask for.";
+    fixed group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", within(1, i32::MAX), "The longest session that a group member may ask for.";
+    fixed group_initial_rebalance_delay_ms: i32 = 3_000, "group.initial.rebalance.delay.ms", within(0, i32::MAX), "How long a new group waits for more members before its first assignment.";
+    fixed group_max_size: i32 = i32::MAX, "group.max.size", within(1, i32::MAX), "Members that one group may have.";
+    fixed offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", within(1, 10_000), "Partitions of __consumer_offsets, decided when it is created.";
+    fixed offsets_topic_replication_factor: i16 = 3, "offsets.topic.replication.factor", within(1, i16::MAX), "Replicas of __consumer_offsets, at most the brokers there are.";
+    fixed offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", within(1, i32::MAX), "How long the offsets of an empty group are kept.";
+    fixed offset_metadata_max_bytes: i32 = 4096, "offset.metadata.max.bytes", within(0, i32::MAX), "The longest metadata that a committed offset may carry.";
+}

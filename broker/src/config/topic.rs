@@ -1,0 +1,67 @@
+//! A topic's settings: each defaults to the broker's setting of the same meaning.
+
+use std::collections::BTreeMap;
+
+use ringlane_batch::TimestampType;
+
+use super::broker::BrokerConfig;
+use super::table::settings;
+use super::value::{any, within};
+
+settings! {
+    /// Every setting of a topic.
+    TopicConfig(broker: &BrokerConfig);
+    dynamic max_message_bytes: i32 = broker.message_max_bytes, "max.message.bytes", within(0, i32::MAX), "The largest record batch, as sent (compressed).";
+    dynamic min_insync_replicas: i32 = broker.min_insync_replicas, "min.insync.replicas", within(1, i32::MAX), "Replicas that must have a record before acks=all is answered.";
+    dynamic segment_bytes: i32 = broker.log_segment_bytes, "segment.bytes", within(14, i32::MAX), "Size at which a segment file is closed and the next begins.";
+    dynamic segment_ms: i64 = broker.log_roll_ms, "segment.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds.";
+    dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
+    dynamic index_interval_bytes: i32 = broker.log_index_interval_bytes, "index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
+    dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
+    dynamic durable: bool = broker.durable, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
+}
+
+/// The broker setting that a topic setting falls back to.
+pub fn broker_synonym(topic_key: &str) -> &str {
+    match topic_key {
+        "max.message.bytes" => "message.max.bytes",
+        "segment.bytes" => "log.segment.bytes",
+        "segment.ms" => "log.roll.ms",
+        "segment.index.bytes" => "log.index.size.max.bytes",
+        "index.interval.bytes" => "log.index.interval.bytes",
+        "message.timestamp.type" => "log.message.timestamp.type",
+        same => same,
+    }
+}
+
+impl TopicConfig {
+    /// The settings of a topic with these overrides, which were checked when they were made.
+    pub fn resolve(broker: &BrokerConfig, overrides: &BTreeMap<String, String>) -> Self {
+        let mut config = Self::defaults(broker);
+        for (key, value) in overrides {
+            if let Err(problem) = config.set(key, value) {
+                tracing::warn!(
+                    key,
+                    value,
+                    ?problem,
+                    "a stored topic setting is not understood; its default holds"
+                );
+            }
+        }
+        config
+    }
+
+    /// Whether `key` can be set to `value`.
+    ///
+    /// # Errors
+    /// Kafka's sentence for INVALID_CONFIG.
+    pub fn check(key: &str, value: &str, broker: &BrokerConfig) -> Result<(), String> {
+        match Self::defaults(broker).set(key, value) {
+            Ok(()) => Ok(()),
+            Err(None) => Err(format!("Unknown topic config name: {key}")),
+            Err(Some(allowed)) => {
+                Err(format!("Invalid value {value} for configuration {key}: {allowed}"))
+            }
+        }
+    }
+}

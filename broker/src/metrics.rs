@@ -1,0 +1,41 @@
+//! What a shard counts. Plain cells: a shard is one thread.
+
+use std::cell::Cell;
+
+/// A count that only rises.
+#[derive(Default)]
+pub(crate) struct Counter(Cell<u64>);
+
+impl Counter {
+    /// One more.
+    pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.set(self.0.get() + count);
+    }
+
+    /// The count so far.
+    pub(crate) fn value(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// The counters of a shard.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    /// Connections closed because of what the client sent, or of a bound on connections.
+    pub(crate) connections_refused: Counter,
+    /// Connections closed for being idle or in the way at the memory bound.
+    pub(crate) connections_closed: Counter,
+    /// Bytes from clients.
+    pub(crate) bytes_received: Counter,
+    /// Bytes to clients.
+    pub(crate) bytes_sent: Counter,
+    /// Requests begun.
+    pub(crate) requests: Counter,
+    /// Record batches appended.
+    pub(crate) batches_appended: Counter,
+}

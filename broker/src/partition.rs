@@ -1,0 +1,161 @@
+//! A partition that this shard leads: its log, and what of it is acknowledged and visible.
+//!
+//! Three things are kept apart. *Appended*: in the log, with an offset. *Durable*: on disk. *Visible*: below the high
+//! watermark, so consumers see it. On a durable topic (`ringlane.durable`, the default) this replica counts only its durable
+//! end towards the high watermark; elsewhere its log end, as Kafka does. Invariant, asserted where the high watermark moves:
+//! log start ≤ high watermark ≤ log end, and the high watermark never goes back.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringlane_batch::{
+    HighWatermark, LastStableOffset, LeaderEpoch, Offset, PartitionIndex, TopicId,
+};
+use ringlane_reactor::{Notified, Notify};
+use ringlane_storage::{AppendError, Appended, Log, LogConfig, Origin};
+
+use crate::config::TopicConfig;
+
+/// Which partition: its topic's id and its index.
+pub(crate) type PartitionKey = (TopicId, PartitionIndex);
+
+/// A partition led by this shard.
+pub(crate) struct Partition {
+    /// The topic's name.
+    pub(crate) topic: Arc<str>,
+    /// Its identity.
+    pub(crate) key: PartitionKey,
+    /// Its records.
+    pub(crate) log: Log,
+    leader_epoch: Cell<LeaderEpoch>,
+    config: RefCell<TopicConfig>,
+    in_sync_replicas: Cell<usize>,
+    high_watermark: Cell<HighWatermark>,
+    appended: Notify,
+}
+
+/// Why a record that was appended will not be acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LogOffline;
+
+impl Partition {
+    /// Takes up leading `log` in `leader_epoch`. Whatever recovery kept is visible: a single replica has nobody to ask.
+    pub(crate) fn lead(
+        topic: Arc<str>,
+        key: PartitionKey,
+        log: Log,
+        leader_epoch: LeaderEpoch,
+        config: TopicConfig,
+    ) -> Rc<Self> {
+        log.assign_epoch(leader_epoch);
+        let high_watermark = HighWatermark::at(log.log_end().offset());
+        Rc::new(Self {
+            topic,
+            key,
+            log,
+            leader_epoch: Cell::new(leader_epoch),
+            config: RefCell::new(config),
+            in_sync_replicas: Cell::new(1),
+            high_watermark: Cell::new(high_watermark),
+            appended: Notify::new(),
+        })
+    }
+
+    /// The epoch in which this broker leads.
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch.get()
+    }
+
+    /// Replicas in sync, this one included.
+    pub(crate) fn in_sync_replicas(&self) -> usize {
+        self.in_sync_replicas.get()
+    }
+
+    /// The topic's settings.
+    pub(crate) fn config(&self) -> TopicConfig {
+        self.config.borrow().clone()
+    }
+
+    /// Takes over what a new cluster image says; the settings only where they changed.
+    pub(crate) fn update(
+        &self,
+        leader_epoch: LeaderEpoch,
+        in_sync_replicas: usize,
+        settings: Option<(TopicConfig, LogConfig)>,
+    ) {
+        assert!(leader_epoch >= self.leader_epoch.get(), "a leader epoch never goes back");
+        if leader_epoch > self.leader_epoch.get() {
+            self.log.assign_epoch(leader_epoch);
+            self.leader_epoch.set(leader_epoch);
+        }
+        self.in_sync_replicas.set(in_sync_replicas);
+        if let Some((config, log_config)) = settings {
+            self.log.set_config(log_config);
+            *self.config.borrow_mut() = config;
+            // What a waiter looks at may be another offset now.
+            self.appended.notify_all();
+        }
+    }
+
+    /// Appends one validated batch. It is neither durable nor visible yet: see [`Partition::acknowledged`]. Appends happen
+    /// in the order in which their futures are first polled.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub(crate) async fn append(
+        &self,
+        batch: &mut [u8],
+        origin: Origin,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let appended = self.log.append(batch, self.leader_epoch.get(), origin, now_ms).await?;
+        self.appended.notify_all();
+        Ok(appended)
+    }
+
+    /// Ready once everything before `end` may be acknowledged, which a client may then also read.
+    ///
+    /// # Errors
+    /// When the log went offline first.
+    pub(crate) async fn acknowledged(&self, end: Offset) -> Result<(), LogOffline> {
+        loop {
+            let changed = self.changed();
+            if self.high_watermark().offset() >= end {
+                return Ok(());
+            }
+            if self.log.is_offline().is_some() {
+                return Err(LogOffline);
+            }
+            changed.await;
+        }
+    }
+
+    /// What consumers may see.
+    pub(crate) fn high_watermark(&self) -> HighWatermark {
+        let mine = if self.is_durable() {
+            self.log.durable_end().offset()
+        } else {
+            self.log.log_end().offset()
+        };
+        // A topic that becomes durable may have shown more than it has synced: what was visible stays visible.
+        let moved = HighWatermark::at(mine).max(self.high_watermark.get());
+        assert!(moved.offset() <= self.log.log_end().offset(), "visible is appended");
+        self.high_watermark.set(moved);
+        moved
+    }
+
+    /// What `read_committed` consumers may see: there are no open transactions.
+    pub(crate) fn last_stable_offset(&self) -> LastStableOffset {
+        LastStableOffset::at(self.high_watermark().offset())
+    }
+
+    /// Ready at the next change of what is visible, or of the log's health.
+    pub(crate) fn changed(&self) -> Notified {
+        if self.is_durable() { self.log.durable_changed() } else { self.appended.notified() }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.config.borrow().durable
+    }
+}

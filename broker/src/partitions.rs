@@ -1,0 +1,229 @@
+//! The partitions that a shard owns, kept true to the cluster image: what the image places here is opened or created, what
+//! it no longer has is deleted.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringlane_batch::{Offset, PartitionIndex, TopicId};
+use ringlane_controller::{ClusterImage, Topic};
+use ringlane_reactor::{Queue, Reactor};
+use ringlane_storage::{
+    GroupSync, GroupSyncConfig, Log, LogConfig, StorageError, partition_directory_name,
+};
+use tracing::error;
+
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::partition::{Partition, PartitionKey};
+use crate::race::join_all;
+use crate::shard::Shard;
+
+/// How many logs a shard opens or creates at the same time.
+const OPENING_MAX: usize = 64;
+
+/// What the log directory held when the broker started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Where partitions live.
+    pub(crate) directory: PathBuf,
+    /// Where each log ended at the last stop, by the name of its directory; `None` when that stop was not clean.
+    pub(crate) log_ends: Option<BTreeMap<String, Offset>>,
+}
+
+/// The partitions of one shard.
+pub(crate) struct Partitions {
+    by_key: RefCell<BTreeMap<PartitionKey, Rc<Partition>>>,
+    found: OnceCell<Arc<Found>>,
+    sync: GroupSync,
+}
+
+impl Partitions {
+    /// None yet.
+    pub(crate) fn new(reactor: &Reactor) -> Self {
+        let sync = GroupSync::new(reactor, GroupSyncConfig::default());
+        Self { by_key: RefCell::default(), found: OnceCell::new(), sync }
+    }
+
+    /// Says what the log directory held; before the first image is applied.
+    ///
+    /// # Panics
+    /// The second time.
+    pub(crate) fn found(&self, found: Arc<Found>) {
+        assert!(self.found.set(found).is_ok(), "the log directory is read once");
+    }
+
+    /// The partition, when this shard owns it.
+    pub(crate) fn find(&self, key: PartitionKey) -> Option<Rc<Partition>> {
+        self.by_key.borrow().get(&key).cloned()
+    }
+
+    /// All of them, in order of topic id and index.
+    pub(crate) fn all(&self) -> Vec<Rc<Partition>> {
+        self.by_key.borrow().values().cloned().collect()
+    }
+}
+
+/// Closes every log of the shard; where each one ended, by the name of its directory. A log that cannot be closed is left
+/// out, and is scanned at the next start.
+pub(crate) async fn close_all(shard: &Rc<Shard>) -> Vec<(String, Offset)> {
+    let closing: Vec<_> = shard
+        .partitions
+        .all()
+        .into_iter()
+        .map(|partition| shard.reactor.spawn(Queue::Client, close(partition)))
+        .collect();
+    join_all(closing).await.into_iter().flatten().collect()
+}
+
+async fn close(partition: Rc<Partition>) -> Option<(String, Offset)> {
+    let name = partition_directory_name(&partition.topic, partition.key.1);
+    match partition.log.close().await {
+        Ok(end) => Some((name, end)),
+        Err(error) => {
+            error!(name, "cannot close the log in order: {error}");
+            None
+        }
+    }
+}
+
+/// The part of a topic's settings that its logs follow.
+pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -> LogConfig {
+    LogConfig {
+        segment_bytes: config.segment_bytes as u64,
+        segment_ms: config.segment_ms,
+        index_interval_bytes: config.index_interval_bytes as u32,
+        segment_index_bytes: config.segment_index_bytes as u32,
+        timestamp_type: config.message_timestamp_type,
+        producer_id_expiration_ms: i64::from(producer_id_expiration_ms),
+        durable: config.durable,
+    }
+}
+
+/// Makes this shard's partitions what `image` says.
+pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>) {
+    let before = shard.image.current();
+    let settings = settings(shard, image);
+    let settings_changed = settings != self::settings(shard, &before);
+    remove_deleted(shard, &before, image).await;
+    let mut missing = Vec::new();
+    for topic in image.topics() {
+        let same = before.topic(&topic.name).is_some_and(|old| Arc::ptr_eq(old, topic));
+        if same && !settings_changed {
+            continue;
+        }
+        let config = TopicConfig::resolve(&settings, &topic.configs);
+        for index in owned_indexes(shard, topic) {
+            match shard.partitions.find((topic.id, index)) {
+                Some(partition) => update(shard, &partition, topic, &config),
+                None => missing.push((topic.clone(), index, config.clone())),
+            }
+        }
+    }
+    open_all(shard, missing).await;
+}
+
+/// The broker's settings under what was altered while it ran.
+pub(crate) fn settings(shard: &Shard, image: &ClusterImage) -> BrokerConfig {
+    let mut settings = (*shard.config).clone();
+    for scope in [None, Some(shard.broker())] {
+        for (key, value) in image.broker_configs(scope) {
+            if let Err(problem) = settings.set(key, value) {
+                tracing::warn!(key, value, ?problem, "a stored broker setting is not understood");
+            }
+        }
+    }
+    settings
+}
+
+fn owned_indexes(shard: &Shard, topic: &Topic) -> Vec<PartitionIndex> {
+    let own = shard.reactor.shard().0;
+    let indexes = (0..).map(PartitionIndex).zip(&topic.partitions);
+    indexes
+        .filter(|(_, partition)| {
+            partition.core_on(shard.broker()).is_some_and(|core| core.0 == own)
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn update(shard: &Shard, partition: &Partition, topic: &Topic, config: &TopicConfig) {
+    let state = topic.partition(partition.key.1).expect("an owned partition is in its topic");
+    let log_config = log_config(config, shard.config.producer_id_expiration_ms);
+    partition.update(state.leader_epoch, state.isr.len(), Some((config.clone(), log_config)));
+}
+
+async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &ClusterImage) {
+    let gone: Vec<TopicId> = before
+        .topics()
+        .map(|topic| topic.id)
+        .filter(|id| image.topic_by_id(*id).is_none())
+        .collect();
+    for id in gone {
+        let removed: Vec<_> = {
+            let mut by_key = shard.partitions.by_key.borrow_mut();
+            let keys: Vec<_> = by_key.keys().filter(|key| key.0 == id).copied().collect();
+            keys.iter().filter_map(|key| by_key.remove(key)).collect()
+        };
+        for partition in removed {
+            shard.coordinators.resign(partition.key);
+            let name = partition_directory_name(&partition.topic, partition.key.1);
+            if let Err(error) = partition.log.clone().delete().await {
+                error!(name, "the files of a deleted partition stay behind: {error}");
+            }
+        }
+    }
+}
+
+async fn open_all(shard: &Rc<Shard>, mut missing: Vec<(Arc<Topic>, PartitionIndex, TopicConfig)>) {
+    while !missing.is_empty() {
+        let rest = missing.split_off(missing.len().min(OPENING_MAX));
+        let opening: Vec<_> = missing
+            .into_iter()
+            .map(|(topic, index, config)| {
+                let task_shard = shard.clone();
+                let task = async move { open(&task_shard, &topic, index, config).await };
+                shard.reactor.spawn(Queue::Client, task)
+            })
+            .collect();
+        join_all(opening).await;
+        missing = rest;
+    }
+}
+
+async fn open(shard: &Rc<Shard>, topic: &Topic, index: PartitionIndex, config: TopicConfig) {
+    let log = match open_log(shard, topic, index, &config).await {
+        Ok(log) => log,
+        Err(error) => {
+            let name = partition_directory_name(&topic.name, index);
+            return error!(name, "the partition stays offline: {error}");
+        }
+    };
+    let state = topic.partition(index).expect("an owned partition is in its topic");
+    let key = (topic.id, index);
+    let partition =
+        Partition::lead(topic.name.as_str().into(), key, log, state.leader_epoch, config);
+    partition.update(state.leader_epoch, state.isr.len(), None);
+    shard.partitions.by_key.borrow_mut().insert(key, partition.clone());
+    shard.coordinators.elect(shard, &partition);
+}
+
+async fn open_log(
+    shard: &Shard,
+    topic: &Topic,
+    index: PartitionIndex,
+    config: &TopicConfig,
+) -> Result<Log, StorageError> {
+    let found =
+        shard.partitions.found.get().expect("the log directory is read before an image is applied");
+    let name = partition_directory_name(&topic.name, index);
+    let directory = found.directory.join(&name);
+    let config = log_config(config, shard.config.producer_id_expiration_ms);
+    if shard.reactor.disk().metadata(&directory).await.is_err() {
+        return Log::create(&shard.partitions.sync, &directory, topic.id, config).await;
+    }
+    let log_end = found.log_ends.as_ref().and_then(|ends| ends.get(&name)).copied();
+    let (log, _report) = Log::open(&shard.partitions.sync, &directory, config, log_end).await?;
+    Ok(log)
+}

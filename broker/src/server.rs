@@ -1,0 +1,247 @@
+//! A broker's life: its shards start, the first takes the data directory and runs the controller, every shard opens its
+//! partitions and then its door; at the end the doors close first and the logs are left clean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringlane_controller::{
+    BrokerRegistration, Command, Controller, CoreEndpoint, CoreIndex, Endpoint, Options, Outcome,
+};
+use ringlane_reactor::{AddressReservation, Mesh, Queue, Reactor};
+use ringlane_storage::{LogDirectory, partition_directory_name};
+use tracing::{info, warn};
+
+use crate::cluster;
+use crate::config::BrokerConfig;
+use crate::listener;
+use crate::partitions::Found;
+use crate::race::race;
+use crate::router::{self, Job, MAILBOX_JOBS_MAX};
+use crate::shard::{CONTROLLER_SHARD, Shard};
+
+/// Where a broker listens.
+pub struct Addresses {
+    /// The address of all shards together.
+    pub shared: AddressReservation,
+    /// With `ringlane.core.endpoints`, one more for each shard, in order.
+    pub cores: Vec<AddressReservation>,
+    /// The host that clients are told.
+    pub advertised_host: String,
+    /// The port that clients are told for the shared address.
+    pub advertised_port: u16,
+}
+
+/// A broker that is about to run: what its shards share before they start.
+#[derive(Clone)]
+pub struct Broker {
+    config: Arc<BrokerConfig>,
+    addresses: Arc<Addresses>,
+    mesh: Mesh<Job>,
+    on_ready: Arc<dyn Fn(SocketAddr) + Send + Sync>,
+}
+
+/// Why a broker did not start. One sentence that says what to do.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+fn failed(error: impl fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
+
+impl Broker {
+    /// A broker of `shards` shards; `on_ready` is told its address once it answers requests.
+    pub fn new(
+        config: BrokerConfig,
+        addresses: Addresses,
+        shards: u16,
+        on_ready: impl Fn(SocketAddr) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            config: Arc::new(config),
+            addresses: Arc::new(addresses),
+            mesh: Mesh::new(shards, MAILBOX_JOBS_MAX),
+            on_ready: Arc::new(on_ready),
+        }
+    }
+
+    /// Runs one shard of the broker until the process is asked to end. Every shard of the reactor runs this.
+    ///
+    /// # Errors
+    /// On the controller's shard, why the broker did not start or did not stop in order.
+    pub async fn run_shard(self, reactor: Reactor) -> io::Result<()> {
+        let shard = Shard::new(&reactor, self.config.clone(), &self.mesh);
+        let mailbox = self.mesh.mailbox(reactor.shard());
+        let _jobs = reactor.spawn(Queue::Client, router::serve(shard.clone(), mailbox));
+        if reactor.shard() != CONTROLLER_SHARD {
+            shard.ending.notified().await;
+            return Ok(());
+        }
+        let outcome = self.lead(&shard).await;
+        let end = |shard: &Rc<Shard>| {
+            // This job's answer must leave before the shard does.
+            let shard = shard.clone();
+            let reactor = shard.reactor.clone();
+            let bell = async move { shard.ending.notify_all() };
+            reactor.spawn(Queue::Client, bell).detach();
+            std::future::ready(())
+        };
+        shard.router.call_all(&shard, end).await;
+        outcome.map_err(io::Error::other)
+    }
+
+    /// The part of the controller's shard: start everything, wait for the end, stop everything.
+    async fn lead(&self, shard: &Rc<Shard>) -> Result<(), StartError> {
+        let path = PathBuf::from(&self.config.log_dirs);
+        let directory = LogDirectory::open(&shard.reactor, &path, self.config.node_id, None)
+            .await
+            .map_err(failed)?;
+        directory.remove_deleted().await.map_err(failed)?;
+        let options = Options::new(shard.broker());
+        let metadata = path.join("__cluster_metadata-0");
+        let controller =
+            Controller::start(&shard.reactor, &metadata, options).await.map_err(failed)?;
+        shard.run_controller(controller.clone());
+        self.register(shard, &controller).await?;
+        set_aside_strays(shard, &directory, &controller).await?;
+        self.tell_what_was_found(shard, &directory).await;
+        let publishing = shard.reactor.spawn(Queue::Controller, cluster::publish(shard.clone()));
+        cluster::applied(shard, controller.image().version()).await;
+        self.open_doors(shard).await?;
+        (self.on_ready)(self.addresses.shared.address());
+        shard.reactor.terminated().await;
+        info!("stopping");
+        close_doors(shard).await;
+        drop(publishing);
+        let log_ends = close_logs(shard).await;
+        controller.stop().await;
+        directory.close(&log_ends).await.map_err(failed)
+    }
+
+    /// Tells the controller that this broker is here, with as many cores as it has now.
+    async fn register(&self, shard: &Shard, controller: &Controller) -> Result<(), StartError> {
+        let endpoint = |port| Endpoint {
+            listener: "PLAINTEXT".into(),
+            host: self.addresses.advertised_host.clone(),
+            port,
+        };
+        let cores = (0..).map(CoreIndex).zip(&self.addresses.cores);
+        let registration = BrokerRegistration {
+            broker: shard.broker(),
+            core_count: shard.reactor.shard_count(),
+            endpoints: vec![endpoint(self.addresses.advertised_port)],
+            core_endpoints: cores
+                .map(|(core, address)| CoreEndpoint {
+                    core,
+                    endpoint: endpoint(address.address().port()),
+                })
+                .collect(),
+            rack: None,
+        };
+        match controller.submit(Command::RegisterBroker(registration)).await.map_err(failed)? {
+            Outcome::BrokerRegistered { .. } => Ok(()),
+            other => Err(failed(format!("the controller did not take this broker: {other}"))),
+        }
+    }
+
+    async fn tell_what_was_found(&self, shard: &Rc<Shard>, directory: &LogDirectory) {
+        let found = Arc::new(Found {
+            directory: directory.path().to_owned(),
+            log_ends: directory.clean_shutdown().map(|clean| clean.log_ends.clone()),
+        });
+        let tell = move |shard: &Rc<Shard>| {
+            shard.partitions.found(found.clone());
+            std::future::ready(())
+        };
+        shard.router.call_all(shard, tell).await;
+    }
+
+    /// Every shard begins to accept.
+    async fn open_doors(&self, shard: &Rc<Shard>) -> Result<(), StartError> {
+        let addresses = self.addresses.clone();
+        let open = move |shard: &Rc<Shard>| {
+            let opened = open_here(shard, &addresses).map_err(|error| error.to_string());
+            std::future::ready(opened)
+        };
+        for opened in shard.router.call_all(shard, open).await {
+            opened.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
+    let backlog = shard.config.socket_listen_backlog_size as u32;
+    let own = addresses.cores.get(usize::from(shard.reactor.shard().0));
+    for address in std::iter::once(&addresses.shared).chain(own) {
+        let listener = shard.reactor.listen(address, backlog)?;
+        let door = shard.clone();
+        let accept = async move {
+            race(listener::accept(door.clone(), listener), door.closing.notified()).await;
+        };
+        shard.reactor.spawn(Queue::Client, accept).detach();
+    }
+    shard.reactor.spawn(Queue::Background, listener::close_idle(shard.clone())).detach();
+    Ok(())
+}
+
+async fn close_doors(shard: &Rc<Shard>) {
+    let close = |shard: &Rc<Shard>| {
+        shard.closing.notify_all();
+        std::future::ready(())
+    };
+    shard.router.call_all(shard, close).await;
+}
+
+/// Closes every log on its shard; where each one ended, by the name of its directory.
+async fn close_logs(shard: &Rc<Shard>) -> BTreeMap<String, ringlane_batch::Offset> {
+    let close = |shard: &Rc<Shard>| {
+        let shard = shard.clone();
+        async move { crate::partitions::close_all(&shard).await }
+    };
+    shard.router.call_all(shard, close).await.into_iter().flatten().collect()
+}
+
+/// Renames directories of topics that the cluster does not have, so that they are neither served nor lost.
+async fn set_aside_strays(
+    shard: &Shard,
+    directory: &LogDirectory,
+    controller: &Controller,
+) -> Result<(), StartError> {
+    let image = controller.image();
+    for found in directory.partitions().await.map_err(failed)? {
+        let Some(id) = found.topic_id else {
+            // Its creation was never answered, and nothing was ever acknowledged in it.
+            directory.remove(&found.path).await.map_err(failed)?;
+            continue;
+        };
+        if image.topic_by_id(id).is_some() {
+            continue;
+        }
+        let name = partition_directory_name(&found.topic, found.partition);
+        let aside = format!("{name}.{id}-stray");
+        warn!(
+            "{name} belongs to a topic ({id}) that the cluster does not have: it is set aside as {aside}"
+        );
+        rename(shard, &found.path, &directory.path().join(aside)).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn rename(shard: &Shard, from: &Path, to: &Path) -> io::Result<()> {
+    let disk = shard.reactor.disk();
+    disk.rename(from, to).await?;
+    disk.sync_dir(to.parent().unwrap_or(Path::new("."))).await
+}

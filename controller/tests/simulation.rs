@@ -8,6 +8,7 @@ mod common {
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::cluster::{DIR, cluster};
@@ -126,6 +127,31 @@ fn what_was_answered_survives_crashes_and_power_cuts() {
         kept += crash_and_restart(seed).1.len();
     }
     assert!(kept > 200, "the stories are about something: {kept}");
+}
+
+/// Starts the controller and looks at its image.
+async fn look(reactor: ringlane_reactor::Reactor) -> Arc<ClusterImage> {
+    Controller::start(&reactor, Path::new(DIR), options()).await.expect("starts").image()
+}
+
+#[test]
+fn what_a_restart_showed_survives_a_power_cut() {
+    for seed in 0..6 {
+        for operation in 0..40 {
+            let (mut simulation, host) = cluster(Options::seed(seed));
+            simulation.crash_at(host, operation, CrashKind::Process);
+            let crashed =
+                simulation.try_block_on(host, |reactor| work(reactor, 40, History::default()));
+            assert_eq!(crashed, Err(Stopped::Crashed));
+            let shown = simulation.block_on(host, look);
+            simulation.crash(host, CrashKind::Power);
+            assert_eq!(
+                simulation.block_on(host, look),
+                shown,
+                "seed {seed}, operation {operation}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,9 @@ impl LogFile {
             file.set_len(end as u64).map_err(&failed)?;
         }
         // What survived the end of the last process need not have been on the device: it has to be before it counts.
-        file.sync_data().await.map_err(&failed)?;
+        if !bytes.is_empty() {
+            file.sync_data().await.map_err(&failed)?;
+        }
         let log = Self {
             disk: disk.clone(),
             path: path.to_owned(),

@@ -35,8 +35,8 @@ use crate::turnstile::Turnstile;
 /// offline first is never acknowledged.
 ///
 /// Which calls may overlap: all. Appends, truncation, closing and deleting pass one at a time, in the order they were
-/// called; reads and syncs run beside them. A future that is dropped half-way leaves the log as if it had not been called
-/// or had been completed.
+/// called; reads and syncs run beside them. An append, read or checkpoint that is dropped half-way leaves the log as if it
+/// had not been called or had been completed; truncation, closing and deleting must be awaited to their end.
 #[derive(Clone)]
 pub struct Log(pub(crate) Rc<Shared>);
 

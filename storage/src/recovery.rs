@@ -5,6 +5,7 @@
 //! exactly where the one before it ends, because that is where a roll opens it. Anything else behind the recovery point
 //! was never durable.
 
+mod complete;
 mod start;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::log::{Loaded, Offsets};
 use crate::names::Kind;
 use crate::producer_state::{self, ProducerState};
-use crate::segment::{Entry, Files, Index, Located, OffsetEntry, Segment, TimeEntry, header_at};
+use crate::segment::{Entry, Files, Index, Located, OffsetEntry, Segment, TimeEntry};
 use start::Start;
 
 /// The scan reads this much at once.
@@ -196,71 +197,6 @@ impl Recovery<'_> {
             self.segments.push(segment);
         }
         Ok(())
-    }
-
-    /// A segment before the recovery point: complete, synced, not scanned.
-    async fn load_complete(&self, base: Offset) -> Result<Segment, StorageError> {
-        let len = self.len_of(Kind::Log, base).await?.unwrap_or(0);
-        let offsets = self.entries_of::<OffsetEntry>(Kind::OffsetIndex, base).await?;
-        let timestamps = self.entries_of::<TimeEntry>(Kind::TimeIndex, base).await?;
-        match (offsets, timestamps) {
-            (Some(offsets), Some(timestamps)) => {
-                Ok(Segment::complete(base, len, offsets, timestamps))
-            }
-            _ => self.rebuild_indexes(base, len).await,
-        }
-    }
-
-    /// How many entries an index file holds; `None` when it is missing or holds a part of one.
-    async fn entries_of<E: Entry>(
-        &self,
-        kind: Kind,
-        base: Offset,
-    ) -> Result<Option<u32>, StorageError> {
-        let len = self.len_of(kind, base).await?;
-        Ok(len.filter(|len| len % E::LEN as u64 == 0).map(|len| (len / E::LEN as u64) as u32))
-    }
-
-    async fn len_of(&self, kind: Kind, base: Offset) -> Result<Option<u64>, StorageError> {
-        let path = kind.path(self.dir, base);
-        match self.disk.metadata(&path).await {
-            Ok(metadata) => Ok(Some(metadata.len)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StorageError::io("look at", &path)(error)),
-        }
-    }
-
-    /// Builds the indexes of a complete segment anew from its batch headers, as far as these go.
-    async fn rebuild_indexes(&self, base: Offset, len: u64) -> Result<Segment, StorageError> {
-        let failed = || StorageError::io("rebuild an index in", self.dir);
-        let opened = Files::open(self.disk, self.dir, base, OpenOptions::CREATE).await;
-        let files = opened.map_err(failed())?;
-        files.offset_index.set_len(0).map_err(failed())?;
-        files.time_index.set_len(0).map_err(failed())?;
-        let mut segment = Segment::new(base, files.clone(), self.now_ms);
-        let mut damage = None;
-        while segment.len < len {
-            match header_at(&files.log, segment.len, len).await {
-                Ok(Some(batch)) if batch.last >= base => {
-                    segment.note(&batch, self.config.index_interval_bytes);
-                }
-                Ok(_) => break,
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    damage = Some(error);
-                    break;
-                }
-                Err(error) => return Err(failed()(error)),
-            }
-        }
-        if let Some(error) = damage {
-            let log = Kind::Log.path(self.dir, base);
-            tracing::error!(log = %log.display(), %error, "damaged before the recovery point");
-        }
-        segment.flush_indexes().map_err(failed())?;
-        files.offset_index.sync_data().await.map_err(failed())?;
-        files.time_index.sync_data().await.map_err(failed())?;
-        let entries = (segment.offset_index.flushed(), segment.time_index.flushed());
-        Ok(Segment::complete(base, len, entries.0, entries.1))
     }
 
     /// Reads the segment at `base` from `start`, or from its beginning, and cuts it at the first bad batch.

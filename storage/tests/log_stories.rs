@@ -380,17 +380,24 @@ fn a_full_disk_refuses_the_batch_and_takes_the_next_when_there_is_room() {
         let refused = log.append(&mut large(), EPOCH, Origin::Client, 0).await;
         assert_eq!(refused, Err(AppendError::StorageFull));
         assert_eq!((log.log_end().0, log.is_offline()), (1, None));
+        log.assign_epoch(LeaderEpoch(2));
+        log.append(&mut batch(2), LeaderEpoch(2), Origin::Client, 0).await.ok();
+        assert!(log.checkpoint().await.is_err(), "no room for a snapshot");
+        assert_eq!(log.is_offline(), None);
         log
     });
     simulation.set_disk_faults(host, DiskFaults::default());
     simulation.block_on(host, |reactor| async move {
         for n in 2..10 {
-            append(&log, batch(n)).await;
+            log.append(&mut batch(n), LeaderEpoch(2), Origin::Client, 0).await.unwrap();
         }
-        durable(&log).await;
         let before = read_all(&log).await;
-        drop(log);
-        assert_eq!(read_all(&open(&reactor, small()).await).await, before);
+        log.close().await.unwrap();
+        let log = open(&reactor, small()).await;
+        assert_eq!(read_all(&log).await, before);
+        assert_eq!((log.recovery_point().0, log.latest_epoch()), (log.log_end().0, LeaderEpoch(2)));
+        let start = log.end_offset_for_epoch(EPOCH).unwrap();
+        assert_eq!(start, (EPOCH, Offset(1)), "the failed checkpoint forgot nothing");
     });
 }
 

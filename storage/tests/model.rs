@@ -159,7 +159,7 @@ impl Run {
         let epochs = self.model.epochs();
         let Some((&latest, _)) = epochs.last_key_value() else { return };
         assert_eq!(self.log.latest_epoch(), LeaderEpoch(latest));
-        for (&epoch, _) in &epochs {
+        for &epoch in epochs.keys() {
             let next = epochs.range(epoch + 1..).next().map_or(self.model.end(), |next| *next.1);
             let found = self.log.end_offset_for_epoch(LeaderEpoch(epoch));
             assert_eq!(found, Some((LeaderEpoch(epoch), Offset(next))));

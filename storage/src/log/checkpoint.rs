@@ -106,16 +106,16 @@ impl State {
             indexes.extend([files.offset_index.clone(), files.time_index.clone()]);
         }
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
-        let mut snapshots = std::mem::take(&mut self.snapshots_waiting);
+        // Waiting snapshots and changed epochs go on waiting until they are written: this may fail, or be dropped.
+        let mut snapshots = self.snapshots_waiting.clone();
         snapshots.retain(|(offset, _)| *offset != at);
         snapshots.push((at, producer_state::encode(&self.producers)));
-        let changed = std::mem::take(&mut self.epochs_changed);
         self.bytes_since_checkpoint = 0;
         Ok(Some(Checkpoint {
             at,
             sync: self.begin_sync(),
             indexes,
-            epochs: changed.then(|| self.epochs.encode()),
+            epochs: self.epochs_changed.then(|| self.epochs.encode()),
             snapshots,
         }))
     }
@@ -126,6 +126,8 @@ impl State {
         let at = checkpoint.at;
         self.move_offsets(|offsets| offsets.recovery_point = RecoveryPoint::at(at));
         self.snapshots.extend(checkpoint.snapshots.iter().map(|(offset, _)| *offset));
+        self.snapshots_waiting.retain(|(offset, _)| *offset > at);
+        self.epochs_changed &= checkpoint.epochs.as_ref() != Some(&self.epochs.encode());
         for index in 0..self.segments.len() - 1 {
             if self.segment_end(index) <= at {
                 self.segments[index].files = None;

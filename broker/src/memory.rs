@@ -55,16 +55,6 @@ impl Ledger {
         account
     }
 
-    /// Bytes held by all connections of the shard.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.held_bytes.get()
-    }
-
-    /// How many connections have an account.
-    pub(crate) fn connections(&self) -> usize {
-        self.accounts.borrow().len()
-    }
-
     /// Tells every connection that has not moved for `idle` to close; answers when the stalest of the others last moved.
     pub(crate) fn close_idle(&self, now: Instant, idle: Duration) -> Option<Instant> {
         let mut oldest = None;

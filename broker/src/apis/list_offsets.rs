@@ -46,7 +46,10 @@ pub(super) async fn handle(request: Request) -> Handled {
         let job = move |shard: &Rc<Shard>| look_up_here(shard.clone(), works);
         replies.push(shard.router.submit(&shard, owner, job).await);
     }
-    for (slot, response) in join_all(replies).await.into_iter().flatten() {
+    for (slot, mut response) in join_all(replies).await.into_iter().flatten() {
+        if request.version < 4 {
+            response.leader_epoch = -1;
+        }
         slots[slot] = response;
     }
     let mut slots = slots.into_iter();

@@ -58,6 +58,6 @@ pub use group::{GroupConfig, GroupConsumer};
 pub use metadata::{BrokerInfo, NodeId, PartitionInfo, TopicInfo};
 pub use offsets::{OffsetAt, Position};
 pub use producer::{
-    Acks, Acknowledged, Delivery, Producer, ProducerConfig, ProducerRecord, murmur2,
+    Acknowledged, Acks, Delivery, Producer, ProducerConfig, ProducerRecord, murmur2,
 };
 pub use race::{Either, race};

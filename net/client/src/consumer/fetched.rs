@@ -1,0 +1,122 @@
+//! What a fetch brought of one partition: whole batches, in a shared slice of the response.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use ringlane_batch::{BatchError, Record, batches};
+
+use crate::error::Error;
+
+/// Batches of one partition, in order, at least one.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The topic.
+    pub topic: Rc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// Where the log ended for consumers when this was read.
+    pub high_watermark: i64,
+    batches: Bytes,
+    from: i64,
+    next_offset: i64,
+    decompressed_bytes_max: usize,
+}
+
+impl Fetched {
+    /// Takes the whole batches of `records`, which were asked for from offset `from` on. `None` when there are none.
+    ///
+    /// # Errors
+    /// `Data` when they are none, or damaged where `check_crcs` asks.
+    pub(super) fn new(
+        topic: &Rc<str>,
+        partition: i32,
+        high_watermark: i64,
+        (records, from): (Bytes, i64),
+        (check_crcs, decompressed_bytes_max): (bool, usize),
+    ) -> Result<Option<Self>, Error> {
+        let mut next_offset = from;
+        let mut whole_bytes = 0;
+        for batch in batches(&records) {
+            let batch = match batch {
+                Ok(batch) => batch,
+                // A fetch is cut at its byte limit, not at a batch's end (KIP-74).
+                Err(BatchError::Truncated { .. }) if whole_bytes > 0 => break,
+                Err(error) => return Err(damaged(topic, partition, &error)),
+            };
+            if check_crcs && !batch.crc_is_valid() {
+                let at = batch.base_offset();
+                return Err(damaged(
+                    topic,
+                    partition,
+                    &format!("the batch at offset {at} has a wrong CRC"),
+                ));
+            }
+            whole_bytes += batch.len();
+            next_offset = next_offset.max(batch.last_offset().0.saturating_add(1));
+        }
+        if next_offset == from {
+            return Ok(None);
+        }
+        let batches = records.slice(..whole_bytes);
+        let topic = topic.clone();
+        Ok(Some(Self {
+            topic,
+            partition,
+            high_watermark,
+            batches,
+            from,
+            next_offset,
+            decompressed_bytes_max,
+        }))
+    }
+
+    /// The batches as they are stored. The first may begin before the offset that was asked for.
+    pub fn batches(&self) -> &Bytes {
+        &self.batches
+    }
+
+    /// Behind the last of these batches: where the next piece starts.
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// Hands each record to `use_record`, in order, until that gives false. Control batches are passed over.
+    ///
+    /// # Errors
+    /// `Data` when a batch or record does not decode.
+    pub fn for_each_while(
+        &self,
+        mut use_record: impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<(), Error> {
+        let damaged = |error: BatchError| damaged(&self.topic, self.partition, &error);
+        for batch in batches(&self.batches) {
+            let batch = batch.map_err(damaged)?;
+            if batch.is_control() || batch.last_offset().0 < self.from {
+                continue;
+            }
+            let records = batch.records(self.decompressed_bytes_max).map_err(damaged)?;
+            for record in records.iter() {
+                let record = record.map_err(damaged)?;
+                if record.offset.0 >= self.from && !use_record(&record) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands each record to `use_record`, in order. Control batches are passed over.
+    ///
+    /// # Errors
+    /// `Data` when a batch or record does not decode.
+    pub fn for_each(&self, mut use_record: impl FnMut(&Record<'_>)) -> Result<(), Error> {
+        self.for_each_while(|record| {
+            use_record(record);
+            true
+        })
+    }
+}
+
+fn damaged(topic: &str, partition: i32, reason: &impl ToString) -> Error {
+    Error::Data { place: format!("{topic}-{partition}"), reason: reason.to_string() }
+}

@@ -73,6 +73,14 @@ impl Coordinators {
         self.running.borrow().get(&index).map(|running| running.coordinator.clone())
     }
 
+    /// Lets every group forget its offsets of topics that were deleted.
+    pub(crate) fn forget_topics(&self, topics: &[&str]) {
+        for coordinator in self.loaded() {
+            // Without groups it has just resigned, and another has them.
+            let _ = coordinator.with(|groups, _| ((), groups.forget_topics(topics)));
+        }
+    }
+
     /// All that have loaded their groups.
     pub(crate) fn loaded(&self) -> Vec<Rc<Coordinator>> {
         let running = self.running.borrow();
@@ -87,6 +95,8 @@ fn group_config(config: &BrokerConfig) -> GroupConfig {
         max_session_timeout_ms: config.group_max_session_timeout_ms,
         initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
         max_size: config.group_max_size as usize,
+        pending_members_max: config.group_pending_members_max as usize,
+        groups_max: config.groups_per_partition_max as usize,
         offset_metadata_max_bytes: config.offset_metadata_max_bytes as usize,
         offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
         ..GroupConfig::default()

@@ -39,3 +39,17 @@ pub(crate) struct Metrics {
     /// Record batches appended.
     pub(crate) batches_appended: Counter,
 }
+
+impl Metrics {
+    /// The values, each under its name, in the order of the fields.
+    pub(crate) fn values(&self) -> [(&'static str, u64); 6] {
+        [
+            ("connections_refused", self.connections_refused.value()),
+            ("connections_closed", self.connections_closed.value()),
+            ("bytes_received", self.bytes_received.value()),
+            ("bytes_sent", self.bytes_sent.value()),
+            ("requests", self.requests.value()),
+            ("batches_appended", self.batches_appended.value()),
+        ]
+    }
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringlane_batch::{Offset, PartitionIndex, TopicId};
+use ringlane_batch::{Offset, PartitionIndex};
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::{Queue, Reactor};
 use ringlane_storage::{
@@ -155,12 +155,14 @@ fn update(shard: &Shard, partition: &Partition, topic: &Topic, config: &TopicCon
 }
 
 async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &ClusterImage) {
-    let gone: Vec<TopicId> = before
-        .topics()
-        .map(|topic| topic.id)
-        .filter(|id| image.topic_by_id(*id).is_none())
-        .collect();
-    for id in gone {
+    let gone = before.topics().filter(|topic| image.topic_by_id(topic.id).is_none());
+    let gone: Vec<&Arc<Topic>> = gone.collect();
+    if gone.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = gone.iter().map(|topic| topic.name.as_str()).collect();
+    shard.coordinators.forget_topics(&names);
+    for id in gone.iter().map(|topic| topic.id) {
         let removed: Vec<_> = {
             let mut by_key = shard.partitions.by_key.borrow_mut();
             let keys: Vec<_> = by_key.keys().filter(|key| key.0 == id).copied().collect();

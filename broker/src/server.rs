@@ -109,10 +109,19 @@ impl Broker {
             .await
             .map_err(failed)?;
         directory.remove_deleted().await.map_err(failed)?;
-        let options = Options::new(shard.broker());
+        let cluster_id = directory.meta().cluster_id.clone();
+        let options =
+            Options { cluster_id: Some(cluster_id.clone()), ..Options::new(shard.broker()) };
         let metadata = path.join("__cluster_metadata-0");
         let controller =
             Controller::start(&shard.reactor, &metadata, options).await.map_err(failed)?;
+        let named = controller.image().cluster_id().to_owned();
+        if named != cluster_id {
+            return Err(failed(format!(
+                "the data directory {} belongs to the cluster {cluster_id}, the controller's files in it to {named}: one of them was copied from elsewhere; put back the one that belongs here",
+                path.display()
+            )));
+        }
         shard.run_controller(controller.clone());
         self.register(shard, &controller).await?;
         set_aside_strays(shard, &directory, &controller).await?;
@@ -126,6 +135,7 @@ impl Broker {
         close_doors(shard).await;
         drop(publishing);
         let log_ends = close_logs(shard).await;
+        report_counters(shard).await;
         controller.stop().await;
         directory.close(&log_ends).await.map_err(failed)
     }
@@ -203,6 +213,18 @@ async fn close_doors(shard: &Rc<Shard>) {
         std::future::ready(())
     };
     shard.router.call_all(shard, close).await;
+}
+
+/// What the broker counted while it ran, in one log line.
+async fn report_counters(shard: &Rc<Shard>) {
+    let values = |shard: &Rc<Shard>| std::future::ready(shard.metrics.values());
+    let mut total = std::collections::BTreeMap::<&str, u64>::new();
+    for (name, value) in shard.router.call_all(shard, values).await.into_iter().flatten() {
+        *total.entry(name).or_default() += value;
+    }
+    let counted: Vec<String> =
+        total.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    info!("since the start: {}", counted.join(" "));
 }
 
 /// Closes every log on its shard; where each one ended, by the name of its directory.

@@ -21,12 +21,14 @@ pub struct Options {
     pub broker: BrokerId,
     /// A snapshot is taken, and the log cut, after this many entries. At least 1.
     pub snapshot_every: u64,
+    /// The name of the cluster, should this be its first start; `None` for a random one.
+    pub cluster_id: Option<String>,
 }
 
 impl Options {
     /// The defaults for that broker.
     pub fn new(broker: BrokerId) -> Self {
-        Self { broker, snapshot_every: 1024 }
+        Self { broker, snapshot_every: 1024, cluster_id: None }
     }
 }
 
@@ -122,7 +124,8 @@ impl Controller {
         let node = Node::start(reactor, dir, &options, published.clone()).await?;
         let controller = Self(Rc::new(Inner { reactor: reactor.clone(), node, published }));
         if controller.image().cluster_id().is_empty() {
-            let cluster_id = controller.new_topic_id().to_string();
+            let random = || controller.new_topic_id().to_string();
+            let cluster_id = options.cluster_id.clone().unwrap_or_else(random);
             controller.submit(Command::SetClusterId { cluster_id }).await?;
             assert!(!controller.image().cluster_id().is_empty(), "the cluster has a name");
         }

@@ -151,7 +151,8 @@ async fn run(mut fetch: Fetch) -> Answer {
     let shard = fetch.request.shard.clone();
     loop {
         let (bytes, urgent) = read(&shard, &mut fetch).await;
-        if bytes >= fetch.bytes_min || urgent || shard.reactor.now() >= fetch.deadline {
+        let is_enough = bytes >= fetch.bytes_min || urgent || fetch.wanted.is_empty();
+        if is_enough || shard.reactor.now() >= fetch.deadline {
             return answer(fetch);
         }
         first_of(listen(&shard, &fetch).await).await;

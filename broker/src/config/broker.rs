@@ -44,6 +44,8 @@ settings! {
     fixed group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", within(1, i32::MAX), "The longest session that a group member may ask for.";
     fixed group_initial_rebalance_delay_ms: i32 = 3_000, "group.initial.rebalance.delay.ms", within(0, i32::MAX), "How long a new group waits for more members before its first assignment.";
     fixed group_max_size: i32 = i32::MAX, "group.max.size", within(1, i32::MAX), "Members that one group may have.";
+    fixed group_pending_members_max: i32 = 10_000, "ringlane.group.max.pending.members", within(1, i32::MAX), "Members of one group that were given an id and have not joined with it yet.";
+    fixed groups_per_partition_max: i32 = 100_000, "ringlane.group.max.groups.per.partition", within(1, i32::MAX), "Groups that one partition of __consumer_offsets may hold.";
     fixed offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", within(1, 10_000), "Partitions of __consumer_offsets, decided when it is created.";
     fixed offsets_topic_replication_factor: i16 = 3, "offsets.topic.replication.factor", within(1, i16::MAX), "Replicas of __consumer_offsets, at most the brokers there are.";
     fixed offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", within(1, i32::MAX), "How long the offsets of an empty group are kept.";

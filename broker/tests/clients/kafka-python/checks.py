@@ -159,15 +159,15 @@ class Member(threading.Thread):
         super().__init__(daemon=True)
         self.consumer = broker.consumer(
             group_id=group, auto_commit_interval_ms=100, heartbeat_interval_ms=200, session_timeout_ms=10_000)
-        # kafka-python 3.0.12 can hang, with Kafka too, when it leads a group before it has the topic's metadata, and the
-        # metadata then makes it join again: ask first.
+        # kafka-python 3.0.12 can hang, with Kafka too, when new metadata makes it join again while it joins, or when a poll
+        # ends in the middle of joining: so metadata first, and polls of a second.
         wait_until("the metadata is there", lambda: self.consumer.partitions_for_topic(topic))
         self.consumer.subscribe([topic])
         self.assigned, self.records, self.stopping = set(), [], threading.Event()
 
     def run(self):
         while not self.stopping.is_set():
-            for batch in self.consumer.poll(timeout_ms=100).values():
+            for batch in self.consumer.poll(timeout_ms=1000).values():
                 self.records.extend((r.partition, r.offset, r.value) for r in batch)
             self.assigned = {p.partition for p in self.consumer.assignment()}
         self.consumer.close()

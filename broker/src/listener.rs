@@ -1,56 +1,58 @@
 //! Accepting connections on one shard, within `max.connections` and `max.connections.per.ip`, and closing those that are
 //! idle for `connections.max.idle.ms`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringlane_reactor::{Listener, Queue, Stream};
+use ringlane_reactor::{Listener, Queue, ShardId, Stream};
 use tracing::{info, warn};
 
+use crate::config::BrokerConfig;
 use crate::connection;
 use crate::shard::Shard;
+
+/// The shard that counts the broker's connections.
+const COUNTING_SHARD: ShardId = ShardId(0);
 
 /// How long a shard waits after it could not accept (no descriptors left) before it tries again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The connections of a shard by the address they come from.
+/// The connections of the broker by the address they come from, kept on one shard, and only where a setting bounds them:
+/// elsewhere a connection is not worth a message.
 #[derive(Default)]
 pub(crate) struct Connections {
+    count: Cell<i32>,
     by_address: RefCell<BTreeMap<IpAddr, i32>>,
 }
 
 impl Connections {
-    /// How many connections the shard has.
-    pub(crate) fn count(&self) -> i32 {
-        self.by_address.borrow().values().sum()
-    }
-
     /// Counts a connection from `address`, or says which setting forbids it.
-    fn admit(&self, address: IpAddr, max: i32, max_per_address: i32) -> Result<(), String> {
-        if self.count() >= max {
-            return Err(format!("max.connections of this shard ({max}) reached"));
+    fn admit(&self, address: IpAddr, config: &BrokerConfig) -> Result<(), String> {
+        let (max, max_per_ip) = (config.max_connections, config.max_connections_per_ip);
+        if self.count.get() >= max {
+            return Err(format!("max.connections ({max}) reached"));
         }
         let mut by_address = self.by_address.borrow_mut();
-        let count = by_address.entry(address).or_default();
-        if *count >= max_per_address {
-            return Err(format!(
-                "max.connections.per.ip of this shard ({max_per_address}) reached"
-            ));
+        let from_here = by_address.get(&address).copied().unwrap_or_default();
+        if from_here >= max_per_ip {
+            return Err(format!("max.connections.per.ip ({max_per_ip}) reached"));
         }
-        *count += 1;
+        by_address.insert(address, from_here + 1);
+        self.count.set(self.count.get() + 1);
         Ok(())
     }
 
     fn leave(&self, address: IpAddr) {
         let mut by_address = self.by_address.borrow_mut();
-        let count = by_address.get_mut(&address).expect("a connection leaves once");
-        *count -= 1;
-        if *count == 0 {
-            by_address.remove(&address);
+        let from_here = by_address.remove(&address).expect("a connection leaves once");
+        if from_here > 1 {
+            by_address.insert(address, from_here - 1);
         }
+        self.count.set(self.count.get() - 1);
+        assert!(self.count.get() >= 0, "no more connections leave than came");
     }
 }
 
@@ -70,21 +72,36 @@ pub(crate) async fn accept(shard: Rc<Shard>, listener: Listener) {
 }
 
 fn welcome(shard: &Rc<Shard>, stream: Stream) {
-    let peer = stream.peer();
     let config = &shard.config;
-    if let Err(reason) =
-        shard.connections.admit(peer.ip(), config.max_connections, config.max_connections_per_ip)
-    {
+    let is_bounded = config.max_connections.min(config.max_connections_per_ip) < i32::MAX;
+    let task_shard = shard.clone();
+    let task = async move {
+        if is_bounded {
+            serve_bounded(task_shard, stream).await;
+        } else {
+            connection::run(task_shard, stream).await;
+        }
+    };
+    shard.reactor.spawn(Queue::Client, task).detach();
+}
+
+/// Serves a connection if the shard that counts them all has room for it.
+async fn serve_bounded(shard: Rc<Shard>, stream: Stream) {
+    let peer = stream.peer();
+    let admit = move |shard: &Rc<Shard>| {
+        std::future::ready(shard.connections.admit(peer.ip(), &shard.config))
+    };
+    if let Err(reason) = shard.router.call(&shard, COUNTING_SHARD, admit).await {
         shard.metrics.connections_refused.increment();
         info!(%peer, "connection closed: {reason}");
         return stream.shutdown();
     }
-    let task_shard = shard.clone();
-    let task = async move {
-        connection::run(task_shard.clone(), stream).await;
-        task_shard.connections.leave(peer.ip());
+    connection::run(shard.clone(), stream).await;
+    let leave = move |shard: &Rc<Shard>| {
+        shard.connections.leave(peer.ip());
+        std::future::ready(())
     };
-    shard.reactor.spawn(Queue::Client, task).detach();
+    shard.router.call(&shard, COUNTING_SHARD, leave).await;
 }
 
 /// Closes connections without progress, as long as the shard lives.

@@ -42,7 +42,7 @@ pub(crate) struct Shard {
     pub(crate) producer_ids: ProducerIds,
     /// What connections hold.
     pub(crate) memory: Rc<Ledger>,
-    /// Who is connected.
+    /// Who is connected to the broker, on the shard that counts them.
     pub(crate) connections: Connections,
     /// What was counted.
     pub(crate) metrics: Metrics,

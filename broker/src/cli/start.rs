@@ -1,6 +1,6 @@
 //! `ringlane start`: from settings to a running broker.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,7 +91,11 @@ fn list_settings() {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("RINGLANE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,openraft=error,glommio=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }
 
 fn check_host(config: &BrokerConfig) -> Result<(), String> {

@@ -18,7 +18,10 @@ fn a_request_in_single_bytes_is_answered_and_holds_nobody_up() {
 fn answers_come_in_the_order_of_the_requests() {
     let broker = Broker::start(&[]);
     let requests: Vec<u8> = (0..500)
-        .flat_map(|i| frame(if i % 3 == 0 { METADATA } else { API_VERSIONS }, 0, i, &[0; 4]))
+        .flat_map(|i| match i % 3 {
+            0 => frame(METADATA, 0, i, &[0; 4]),
+            _ => frame(API_VERSIONS, 0, i, &[]),
+        })
         .collect();
     let mut connection = Raw::send(&broker.address, &requests);
     for i in 0..500i32 {

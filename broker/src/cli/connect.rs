@@ -71,9 +71,11 @@ impl Connect {
                 outcome.map_err(io::Error::other)
             }
         };
-        run_shards(&ShardConfig::single(), main).map_err(|error| match error.downcast::<Failure>() {
-            Ok(failure) => failure,
-            Err(error) => Failure::Failed(format!("the client cannot run: {error}")),
+        run_shards(&ShardConfig::single(), main).map_err(|error| {
+            match error.downcast::<Failure>() {
+                Ok(failure) => failure,
+                Err(error) => Failure::Failed(format!("the client cannot run: {error}")),
+            }
         })
     }
 }

@@ -74,9 +74,7 @@ impl Group {
 async fn list(client: Client, args: List) -> Result<(), Failure> {
     let groups = Admin::new(&client).list_groups().await?;
     if args.json {
-        let group = |group: &ringlane_client::GroupListing| {
-            json!({ "group": group.id, "state": group.state, "protocol": group.protocol_type })
-        };
+        let group = |group: &ringlane_client::GroupListing| json!({ "group": group.id, "state": group.state, "protocol": group.protocol_type });
         return print_json(&groups.iter().map(group).collect());
     }
     let mut table = Table::new(&["GROUP", "STATE", "PROTOCOL"]);
@@ -116,8 +114,7 @@ async fn describe(client: Client, args: Describe) -> Result<(), Failure> {
     if args.json {
         return print_json(&as_json(&group, &rows));
     }
-    let mut table =
-        Table::new(&["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"]);
+    let mut table = Table::new(&["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"]);
     let number = |number: Option<i64>| number.map_or("-".into(), |number| number.to_string());
     for row in &rows {
         let lag = row.lag();
@@ -180,9 +177,7 @@ async fn find_ends(client: &Client, rows: &mut [Row]) -> Result<(), Failure> {
 }
 
 fn as_json(group: &GroupDescription, rows: &[Row]) -> serde_json::Value {
-    let member = |member: &ringlane_client::GroupMember| {
-        json!({ "id": member.id, "client_id": member.client_id, "host": member.host })
-    };
+    let member = |member: &ringlane_client::GroupMember| json!({ "id": member.id, "client_id": member.client_id, "host": member.host });
     let row = |row: &Row| {
         json!({
             "topic": row.topic, "partition": row.partition, "committed": row.committed,

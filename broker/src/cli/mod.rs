@@ -4,7 +4,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod connect;
+mod consume;
+mod failure;
+mod group;
+mod output;
+mod produce;
+mod progress;
 mod start;
+mod topic;
+
+use failure::Failure;
 
 /// An event log that any Kafka client uses unmodified: io_uring, one shard a core, durable by default.
 #[derive(Parser)]
@@ -17,18 +27,24 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Start(start::Start),
+    Topic(topic::Topic),
+    Produce(produce::Produce),
+    Consume(consume::Consume),
+    Group(group::Group),
 }
 
-/// Parses the arguments and carries them out. Errors are one sentence on standard error, and exit code 1.
+/// Parses the arguments and carries them out. Errors are one sentence on standard error; the exit code is 1, or 2 when the
+/// command was asked wrongly.
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Start(start) => start.run(),
+        Command::Start(start) => start.run().map_err(Failure::from),
+        Command::Topic(topic) => topic.run(),
+        Command::Produce(produce) => produce.run(),
+        Command::Consume(consume) => consume.run(),
+        Command::Group(group) => group.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
-            eprintln!("ringlane: {sentence}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }

@@ -1,6 +1,6 @@
 //! `ringlane topic`: topics are created, listed, described, altered and deleted.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ringlane_client::{
     Admin, Client, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NewTopic, Position,
     TopicInfo,
@@ -83,7 +83,7 @@ struct Describe {
 
 /// Give a topic more partitions, or change its settings.
 #[derive(Args, Clone)]
-#[group(id = "change", required = true, multiple = true, args = ["partitions", "set", "unset"])]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(["partitions", "set", "unset"])))]
 struct Alter {
     /// The topic's name.
     name: String,
@@ -229,7 +229,8 @@ fn config_json(entry: &ConfigEntry) -> serde_json::Value {
 
 fn print_configs(configs: &[ConfigEntry], defaults: bool) -> Result<(), Failure> {
     let mut table = Table::new(&["SETTING", "VALUE", "SET BY"]);
-    let mut shown = configs.iter().filter(|e| defaults || e.source != ConfigSource::Default).peekable();
+    let mut shown =
+        configs.iter().filter(|e| defaults || e.source != ConfigSource::Default).peekable();
     if shown.peek().is_none() {
         return print("\nall settings have their defaults (--defaults shows them)\n");
     }

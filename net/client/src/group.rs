@@ -127,9 +127,22 @@ impl GroupConsumer {
     /// # Errors
     /// What does not pass.
     pub async fn poll(&mut self) -> Result<Fetched, Error> {
+        loop {
+            if let Some(fetched) = self.poll_within(Duration::MAX).await? {
+                return Ok(fetched);
+            }
+        }
+    }
+
+    /// [`Self::poll`] that, once it is a member, waits for records no longer than `patience`.
+    ///
+    /// # Errors
+    /// As [`Self::poll`].
+    pub async fn poll_within(&mut self, patience: Duration) -> Result<Option<Fetched>, Error> {
         if let Some((place, offset)) = self.handed_out.take() {
             self.used.insert(place, offset);
         }
+        let reactor = self.client.reactor().clone();
         loop {
             self.keep_membership().await?;
             self.commit_in_time().await?;
@@ -137,19 +150,20 @@ impl GroupConsumer {
             if *self.pulse.verdict.borrow() != Verdict::Stays {
                 continue;
             }
+            let now = reactor.now();
             let due = self.commit_at.filter(|_| !self.used.is_empty());
-            let reactor = self.client.reactor().clone();
-            let bell_or_commit = async {
-                match due {
-                    Some(due) => drop(reactor.timeout(due - reactor.now(), bell).await),
-                    None => bell.await,
+            let wait = due.map_or(patience, |due| patience.min(due - now));
+            let gives_up = wait == patience;
+            let interrupted = reactor.timeout(wait, bell);
+            match race(self.consumer.poll(), interrupted).await {
+                Either::Left(fetched) => {
+                    let fetched = fetched?;
+                    let place = (fetched.topic.to_string(), fetched.partition);
+                    self.handed_out = Some((place, fetched.next_offset()));
+                    return Ok(Some(fetched));
                 }
-            };
-            if let Either::Left(fetched) = race(self.consumer.poll(), bell_or_commit).await {
-                let fetched = fetched?;
-                let place = (fetched.topic.to_string(), fetched.partition);
-                self.handed_out = Some((place, fetched.next_offset()));
-                return Ok(fetched);
+                Either::Right(Err(_)) if gives_up => return Ok(None),
+                Either::Right(_) => {}
             }
         }
     }
@@ -162,7 +176,7 @@ impl GroupConsumer {
         }
     }
 
-    /// The partitions that the member has now, with the position in each.
+    /// The partitions that the member has now (none before it joined), with the position in each.
     pub fn positions(&self) -> Vec<(Rc<str>, i32, Option<i64>)> {
         self.consumer.positions()
     }

@@ -176,6 +176,11 @@ impl Producer {
         self.shared.flush().await
     }
 
+    /// Why the first batch was given up since the last flush, if one was.
+    pub fn failed(&self) -> Option<Error> {
+        self.shared.state.borrow().first_error.clone()
+    }
+
     /// Bytes of records that are not acknowledged yet.
     pub fn buffered_bytes(&self) -> usize {
         self.shared.state.borrow().buffered_bytes()

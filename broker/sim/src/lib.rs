@@ -1,8 +1,13 @@
 //! The broker, whole, in the deterministic simulation: virtual time, a disk, a network and clocks with faults, and one seed
 //! that replays one run.
 
+pub mod audit;
 pub mod client;
 pub mod cluster;
+pub mod invariants;
+pub mod oracle;
+pub mod seeds;
+pub mod workload;
 
 #[cfg(test)]
 mod tests {
@@ -10,6 +15,13 @@ mod tests {
 
     use crate::client::{Acks, ProduceSpec, TopicSpec, batch_of};
     use crate::cluster::Cluster;
+
+    #[test]
+    fn some_seeds() {
+        for seed in 0..20 {
+            println!("{:?}", crate::seeds::run(seed));
+        }
+    }
 
     #[test]
     fn a_simulated_broker_serves_a_client() {

@@ -1,7 +1,6 @@
 //! Echo over loopback between two shards of one process: rate, latency and the server's CPU per request, beside the same
 //! work with blocking sockets. Bounded: `cargo bench -p ringlane-reactor --bench echo`, some seconds in all; with
 //! `-- 16x5`, that shape alone.
-#![allow(unsafe_code)]
 
 use std::cell::RefCell;
 use std::io::{Read, Write};

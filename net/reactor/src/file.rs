@@ -89,7 +89,9 @@ impl Disk {
     /// As open(2).
     pub async fn open(&self, path: &Path, options: OpenOptions) -> io::Result<File> {
         Ok(File(match &self.0 {
-            DiskSide::Uring(shard) => FileSide::Uring(uring::File::open(shard, path, options).await?),
+            DiskSide::Uring(shard) => {
+                FileSide::Uring(uring::File::open(shard, path, options).await?)
+            }
             DiskSide::Sim(shard) => FileSide::Sim(sim::File::open(shard, path, options).await?),
         }))
     }

@@ -19,7 +19,9 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 /// When the name has none (getaddrinfo(3)).
 pub fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     let mut addresses = (host, port).to_socket_addrs()?;
-    addresses.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+    addresses
+        .next()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
 }
 
 /// This host's name, for clients on other hosts.

@@ -44,7 +44,9 @@ impl Reactor {
     /// # Panics
     /// Outside a task of a reactor.
     pub fn current() -> Self {
-        CURRENT.with(|current| current.borrow().clone()).expect("called from within a reactor's task")
+        CURRENT
+            .with(|current| current.borrow().clone())
+            .expect("called from within a reactor's task")
     }
 
     /// This shard's number.

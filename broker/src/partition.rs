@@ -40,7 +40,7 @@ pub(crate) struct Partition {
 pub(crate) struct LogOffline;
 
 impl Partition {
-    /// Takes up leading `log` in `leader_epoch`. Whatever recovery kept is visible: a single replica has nobody to ask.
+    /// Takes up leading `log` in `leader_epoch`. A single replica has nobody to ask: all that it may count is visible.
     pub(crate) fn lead(
         topic: Arc<str>,
         key: PartitionKey,
@@ -49,7 +49,9 @@ impl Partition {
         config: TopicConfig,
     ) -> Rc<Self> {
         log.assign_epoch(leader_epoch);
-        let high_watermark = HighWatermark::at(log.log_end().offset());
+        let counts =
+            if config.durable { log.durable_end().offset() } else { log.log_end().offset() };
+        let high_watermark = HighWatermark::at(counts);
         Rc::new(Self {
             topic,
             key,

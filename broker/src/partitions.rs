@@ -227,5 +227,17 @@ async fn open_log(
     }
     let log_end = found.log_ends.as_ref().and_then(|ends| ends.get(&name)).copied();
     let (log, _report) = Log::open(&shard.partitions.sync, &directory, config, log_end).await?;
+    wait_until_durable(&log).await;
     Ok(log)
+}
+
+/// What a crash left in the page cache is shown only once it is on disk: a second crash must not take what was seen.
+async fn wait_until_durable(log: &Log) {
+    while log.config().durable && log.is_offline().is_none() {
+        let changed = log.durable_changed();
+        if log.durable_end().offset() >= log.log_end().offset() {
+            return;
+        }
+        changed.await;
+    }
 }

@@ -234,11 +234,12 @@ async fn read_partition(partition: &Partition, wanted: &Wanted, left: usize, at_
     if found.diverging.is_some() {
         return found;
     }
-    if wanted.offset > high_watermark || wanted.offset.0 < found.log_start_offset {
+    let log_end = partition.log.log_end().offset();
+    if wanted.offset > log_end || wanted.offset.0 < found.log_start_offset {
         return ErrorCode::OFFSET_OUT_OF_RANGE.into();
     }
     let max_bytes = wanted.max_bytes.min(left);
-    if wanted.offset == high_watermark || (max_bytes == 0 && !at_least_one) {
+    if wanted.offset >= high_watermark || (max_bytes == 0 && !at_least_one) {
         return found;
     }
     match partition.log.read(wanted.offset, max_bytes, high_watermark, at_least_one).await {

@@ -15,11 +15,11 @@ use super::output::{Table, list, print, print_json};
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane topic create orders --partitions 12
-  ringlane topic create audit --config cleanup.policy=compact --config retention.ms=-1
+  ringlane topic create audit --config max.message.bytes=10485760
   ringlane topic list
   ringlane topic describe orders --json
-  ringlane topic alter orders --partitions 24 --set retention.ms=86400000
-  ringlane topic alter orders --unset retention.ms
+  ringlane topic alter orders --partitions 24 --set max.message.bytes=10485760
+  ringlane topic alter orders --unset max.message.bytes
   ringlane topic delete orders audit")]
 pub(crate) struct Topic {
     #[command(subcommand)]

@@ -5,20 +5,22 @@
 //! every request without an answer then fails with the same reason. A connection that ended is never used again.
 
 mod negotiate;
+mod pending;
 mod pump;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ringlane_reactor::{
-    Instant, Notify, OneshotReceiver, OneshotSender, Queue, Reactor, Stream, Task, oneshot, resolve,
+    Instant, Notify, OneshotSender, Queue, Reactor, Stream, Task, oneshot, resolve,
 };
 use ringlane_wire::frame::encode_request;
 use ringlane_wire::{ApiKey, Request};
+
+pub use pending::{Pending, Sent};
 
 use crate::answer::Answer;
 use crate::config::ClientConfig;
@@ -147,10 +149,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Unsupported`; `Invalid` when the request has no form in the version; why the connection ended, if it has.
-    pub fn start<R: Request>(
-        &self,
-        request: &R,
-    ) -> Result<impl Future<Output = Result<Answer, Error>> + 'static, Error> {
+    pub fn start<R: Request>(&self, request: &R) -> Result<Pending, Error> {
         let timeout = self.0.shared.request_timeout;
         let version = self.version(R::API_KEY)?;
         self.0.shared.start(version, request, timeout)
@@ -183,28 +182,10 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_unanswered<R: Request>(
-        &self,
-        request: &R,
-    ) -> Result<impl Future<Output = Result<(), Error>> + 'static, Error> {
+    pub fn start_unanswered<R: Request>(&self, request: &R) -> Result<Sent, Error> {
         let version = self.version(R::API_KEY)?;
-        let shared = self.0.shared.clone();
-        let number = shared.queue(version, request)?.1;
-        Ok(async move {
-            loop {
-                let written = shared.written.notified();
-                {
-                    let state = shared.state.borrow();
-                    if state.written_count >= number {
-                        return Ok(());
-                    }
-                    if let Some(error) = &state.closed {
-                        return Err(error.clone());
-                    }
-                }
-                written.await;
-            }
-        })
+        let (_, number) = self.0.shared.queue(version, request)?;
+        Ok(Sent { shared: self.0.shared.clone(), number, notified: None })
     }
 }
 
@@ -238,7 +219,7 @@ impl Shared {
         version: i16,
         request: &R,
         timeout: Duration,
-    ) -> Result<impl Future<Output = Result<Answer, Error>> + 'static, Error> {
+    ) -> Result<Pending, Error> {
         let (id, _) = self.queue(version, request)?;
         let (sender, receiver) = oneshot();
         let deadline = self.reactor.now() + timeout;
@@ -251,19 +232,12 @@ impl Shared {
         if is_earliest {
             self.earlier_deadline.notify_all();
         }
-        Ok(self.clone().answer(receiver, R::API_KEY, version))
+        Ok(Pending { shared: self.clone(), receiver, api_key: R::API_KEY, version })
     }
 
-    async fn answer(
-        self: Rc<Self>,
-        receiver: OneshotReceiver<Bytes>,
-        api_key: ApiKey,
-        version: i16,
-    ) -> Result<Answer, Error> {
-        match receiver.await {
-            Some(frame) => Ok(Answer { address: self.address.clone(), api_key, version, frame }),
-            None => Err(self.state.borrow().closed.clone().unwrap_or_else(|| self.ended("closed"))),
-        }
+    /// Why it ended; it has.
+    fn why_closed(&self) -> Error {
+        self.state.borrow().closed.clone().unwrap_or_else(|| self.ended("it is closed"))
     }
 
     fn ended(&self, reason: &str) -> Error {

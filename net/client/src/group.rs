@@ -225,8 +225,12 @@ impl GroupConsumer {
             Some(_) => self.commit().await,
             None => Ok(()),
         };
-        let Some(member) = self.member.take() else { return outcome };
-        let member_id = member.membership.member_id.as_str();
+        // Also in the middle of joining: the coordinator knows it from the moment it has an id.
+        self.member = None;
+        if self.member_id.is_empty() {
+            return outcome;
+        }
+        let member_id = self.member_id.as_str();
         let request = LeaveGroupRequest {
             group_id: &self.config.group,
             members: vec![MemberIdentity { member_id, ..Default::default() }],
@@ -234,7 +238,11 @@ impl GroupConsumer {
         };
         let left = self.client.call_coordinator(&self.config.group, &request, |answer| {
             let response = answer.decode::<LeaveGroupRequest<'_>>()?;
-            answer.check(response.error_code, &self.config.group, None)
+            let code = response.members.first().map_or(ErrorCode::NONE, |member| member.error_code);
+            let code = if response.error_code.is_none() { code } else { response.error_code };
+            // The coordinator has put it out already.
+            let code = if code == ErrorCode::UNKNOWN_MEMBER_ID { ErrorCode::NONE } else { code };
+            answer.check(code, &self.config.group, None)
         });
         outcome.and(left.await)
     }
@@ -259,8 +267,7 @@ impl GroupConsumer {
         self.member = None;
         self.used.clear();
         let (membership, assigned) =
-            membership::join(&self.client, &self.config, self.member_id.clone()).await?;
-        self.member_id.clone_from(&membership.member_id);
+            membership::join(&self.client, &self.config, &mut self.member_id).await?;
         *self.pulse.verdict.borrow_mut() = Verdict::Stays;
         let beat = heartbeat(
             self.client.clone(),

@@ -51,7 +51,7 @@ pub use admin::{
 pub use answer::Answer;
 pub use client::Client;
 pub use config::ClientConfig;
-pub use connection::Connection;
+pub use connection::{Connection, Pending, Sent};
 pub use consumer::{Consumer, ConsumerConfig, Fetched, OffsetReset};
 pub use error::{Error, Refusal};
 pub use group::{GroupConfig, GroupConsumer};

@@ -34,15 +34,16 @@ enum Joined {
     Follower(Membership),
 }
 
-/// Joins until it is a member with an assignment: topics with their partitions. `member_id` is that of before, or empty.
+/// Joins until it is a member with an assignment: topics with their partitions. `member_id` is that of before, or
+/// empty; it is set as soon as the coordinator gives one, so that whoever stops waiting can still leave.
 pub(super) async fn join(
     client: &Client,
     config: &GroupConfig,
-    mut member_id: String,
+    member_id: &mut String,
 ) -> Result<(Membership, BTreeMap<String, Vec<i32>>), Error> {
     let mut retry = client.retry(client.config().retry_timeout + config.rebalance_timeout);
     loop {
-        let error = match attempt(client, config, &mut member_id).await {
+        let error = match attempt(client, config, member_id).await {
             Ok(joined) => return Ok(joined),
             Err(error) => error,
         };

@@ -44,14 +44,21 @@ impl Sticky {
 mod tests {
     use super::*;
 
-    /// Java: `Utils.toPositive(Utils.murmur2(key)) % count`.
+    /// What `Utils.toPositive(Utils.murmur2(key)) % 12` of Kafka 4.3.1 gives.
     #[test]
     fn keys_go_where_java_sends_them() {
-        let of = |key: &str| of_key(key.as_bytes(), 12);
-        let java = |hash: i32| (hash & 0x7fff_ffff) as usize % 12;
-        assert_eq!(of("21"), java(-973_932_308));
-        assert_eq!(of("foobar"), java(-790_332_482));
-        assert_eq!(of("abc"), java(479_470_107));
+        let java = [
+            ("21", 0),
+            ("foobar", 6),
+            ("abc", 3),
+            ("", 9),
+            ("a-little-bit-long-string", 8),
+            ("a-little-bit-longer-string", 11),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", 5),
+        ];
+        for (key, partition) in java {
+            assert_eq!(of_key(key.as_bytes(), 12), partition, "{key}");
+        }
         assert_eq!(of_key(b"anything", 1), 0);
     }
 

@@ -5,7 +5,7 @@
 //! again in their order. An idempotent producer may have several in flight, since a broker refuses what is out of order;
 //! without, one at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ pub(super) struct PartitionQueue {
     next_number: u64,
     /// In order; the last may still be filled.
     waiting: VecDeque<Batch>,
-    in_flight: usize,
+    /// Numbers of those that were sent and not answered yet.
+    in_flight: BTreeSet<u64>,
     /// Came back to be sent again, in the order in which they came back.
     returned: Vec<Batch>,
     /// Nothing is sent before.
@@ -73,7 +74,7 @@ impl PartitionQueue {
             index,
             next_number: 0,
             waiting: VecDeque::new(),
-            in_flight: 0,
+            in_flight: BTreeSet::new(),
             returned: Vec::new(),
             retry_at: Instant::default(),
             retries: 0,
@@ -102,7 +103,7 @@ impl PartitionQueue {
     pub(super) fn readiness(&self, pace: &Pace, now: Instant) -> Readiness {
         let limit = if pace.idempotent { pace.in_flight_max } else { 1 };
         let Some(first) = self.waiting.front() else { return Readiness::Blocked };
-        if !self.returned.is_empty() || self.in_flight >= limit {
+        if !self.returned.is_empty() || self.in_flight.len() >= limit {
             return Readiness::Blocked;
         }
         if now < self.retry_at {
@@ -119,14 +120,14 @@ impl PartitionQueue {
         match self.identity {
             Some(_) if !self.has_gap => Readiness::Ready,
             // What is in flight may still be refused, and then has to go first.
-            _ if self.in_flight > 0 => Readiness::Blocked,
+            _ if !self.in_flight.is_empty() => Readiness::Blocked,
             old => Readiness::NeedsIdentity(old),
         }
     }
 
     /// Whoever produces from now on, from sequence 0.
     pub(super) fn identify(&mut self, identity: Identity) {
-        assert_eq!(self.in_flight, 0, "no batch of the old identity is on its way");
+        assert!(self.in_flight.is_empty(), "no batch of the old identity is on its way");
         assert_ne!(self.identity, Some(identity), "a gap needs a new identity");
         self.identity = Some(identity);
         self.next_sequence = Sequence(0);
@@ -142,7 +143,7 @@ impl PartitionQueue {
             batch.stamp = Some(Stamp { identity, sequence: self.next_sequence });
             self.next_sequence = self.next_sequence.plus(batch.record_count());
         }
-        self.in_flight += 1;
+        self.in_flight.insert(batch.number);
         batch
     }
 
@@ -159,8 +160,8 @@ impl PartitionQueue {
         now: Instant,
         pause: impl FnOnce(u32) -> Duration,
     ) -> Answered {
-        assert!(self.in_flight > 0, "only what is in flight is answered");
-        self.in_flight -= 1;
+        let was_in_flight = self.in_flight.remove(&batch.number);
+        assert!(was_in_flight, "only what is in flight is answered");
         let answered = match answer {
             Ok(offset) => {
                 self.retries = 0;
@@ -176,7 +177,7 @@ impl PartitionQueue {
                 Answered::GivenUp(batch, error)
             }
         };
-        if self.in_flight == 0 && !self.returned.is_empty() {
+        if self.in_flight.is_empty() && !self.returned.is_empty() {
             self.put_back();
             self.retry_at = now + pause(self.retries);
             self.retries += 1;
@@ -191,8 +192,14 @@ impl PartitionQueue {
                 batch.stamp = None;
                 true
             }
-            // The one before it came back: it goes again behind that.
-            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) => !self.returned.is_empty(),
+            // One before it came back, or will: its answer may be looked at later. It goes again behind that.
+            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) => {
+                let mut unanswered = self.in_flight.iter();
+                let mut returned = self.returned.iter().map(|returned| &returned.number);
+                let is_earlier = |number: &&u64| **number < batch.number;
+                unanswered.next().is_some_and(|n| is_earlier(&n))
+                    || returned.any(|n| is_earlier(&n))
+            }
             _ => error.is_retriable(),
         }
     }

@@ -6,6 +6,7 @@ use crate::{assert_none, tree};
 
 /// What each crate may depend on. docs/architecture.md draws it.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("base2histogram", &[]),
     ("ringlane-batch", &[]),
     ("ringlane-reactor", &[]),
     ("ringlane-wire", &[]),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
-use ringlane_client::{Admin, Client, GroupDescription, GroupOffset, Position};
+use ringlane_client::{
+    Admin, Client, GroupDescription, GroupListing, GroupMember, GroupOffset, Position,
+};
 use serde_json::json;
 
 use super::connect::Connect;
@@ -71,11 +73,14 @@ impl Group {
     }
 }
 
+fn listing_json(group: &GroupListing) -> serde_json::Value {
+    json!({ "group": group.id, "state": group.state, "protocol": group.protocol_type })
+}
+
 async fn list(client: Client, args: List) -> Result<(), Failure> {
     let groups = Admin::new(&client).list_groups().await?;
     if args.json {
-        let group = |group: &ringlane_client::GroupListing| json!({ "group": group.id, "state": group.state, "protocol": group.protocol_type });
-        return print_json(&groups.iter().map(group).collect());
+        return print_json(&groups.iter().map(listing_json).collect());
     }
     let mut table = Table::new(&["GROUP", "STATE", "PROTOCOL"]);
     for group in groups {
@@ -176,8 +181,11 @@ async fn find_ends(client: &Client, rows: &mut [Row]) -> Result<(), Failure> {
     Ok(())
 }
 
+fn member_json(member: &GroupMember) -> serde_json::Value {
+    json!({ "id": member.id, "client_id": member.client_id, "host": member.host })
+}
+
 fn as_json(group: &GroupDescription, rows: &[Row]) -> serde_json::Value {
-    let member = |member: &ringlane_client::GroupMember| json!({ "id": member.id, "client_id": member.client_id, "host": member.host });
     let row = |row: &Row| {
         json!({
             "topic": row.topic, "partition": row.partition, "committed": row.committed,
@@ -186,7 +194,7 @@ fn as_json(group: &GroupDescription, rows: &[Row]) -> serde_json::Value {
     };
     json!({
         "group": group.id, "state": group.state, "assignor": group.assignor,
-        "members": group.members.iter().map(member).collect::<Vec<_>>(),
+        "members": group.members.iter().map(member_json).collect::<Vec<_>>(),
         "partitions": rows.iter().map(row).collect::<Vec<_>>(),
     })
 }

@@ -24,11 +24,14 @@ pub(crate) enum Purpose {
     Group,
 }
 
+/// A connection's purpose and address.
+type Key = (Purpose, Rc<str>);
+
 /// See the file's head.
 pub(crate) struct Pool {
     reactor: Reactor,
     config: Rc<ClientConfig>,
-    slots: RefCell<BTreeMap<(Purpose, Rc<str>), Rc<Slot>>>,
+    slots: RefCell<BTreeMap<Key, Rc<Slot>>>,
 }
 
 #[derive(Default)]

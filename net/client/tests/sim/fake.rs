@@ -96,11 +96,13 @@ async fn serve(reactor: Reactor, fake: Shared, stream: Stream) -> io::Result<()>
             let chance = |one_in: u64| one_in > 0 && reactor.random_u64().is_multiple_of(one_in);
             let hangs_up = chance(fake.borrow().hangs_up_one_in);
             if hangs_up && reactor.random_u64().is_multiple_of(2) {
-                return Ok(stream.shutdown());
+                stream.shutdown();
+                return Ok(());
             }
             let answer = fake.borrow_mut().answer(&frame, &chance);
             if hangs_up {
-                return Ok(stream.shutdown());
+                stream.shutdown();
+                return Ok(());
             }
             let (is_silent, talks_nonsense) = {
                 let fake = fake.borrow();

@@ -1,0 +1,10 @@
+//! The command line against the real broker: what goes in comes out, ends have their exit codes, and errors say what to do.
+
+#[expect(dead_code, reason = "the librdkafka tests use the rest of it")]
+#[path = "../librdkafka/broker.rs"]
+mod broker;
+mod command;
+mod endings;
+mod groups;
+mod records;
+mod topics;

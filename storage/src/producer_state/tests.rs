@@ -89,23 +89,58 @@ fn the_silent_are_forgotten() {
 }
 
 #[test]
-fn a_snapshot_keeps_each_producers_last_batch() {
+fn a_snapshot_keeps_every_batch_that_is_remembered() {
     let mut state = ProducerState::default();
-    observe(&mut state, 1, 0, 3, 5);
+    for n in 0..6 {
+        observe(&mut state, 1, n * 2, 2, i64::from(n) * 2);
+    }
+    let bytes = encode(&state);
+    // Version 1 and one entry of 46 bytes, as Kafka reads it; then four earlier batches, which Kafka does not read.
+    assert_eq!((&bytes[..2], &bytes[6..10]), (&[0, 1][..], &[0, 0, 0, 1][..]));
+    assert_eq!(bytes.len(), 10 + 46 + 4 * 32);
+    let restored = decode(&bytes, 0).unwrap();
+    for n in 1..6 {
+        assert!(matches!(judge(&restored, 1, n * 2, 2), Verdict::Duplicate(_)), "batch {n}");
+    }
+    assert_eq!(judge(&restored, 1, 0, 2), Verdict::OutOfOrder(Sequence(11)));
+    assert_eq!(judge(&restored, 1, 12, 1), Verdict::Next);
+    assert_eq!(encode(&restored), bytes);
+}
+
+#[test]
+fn a_snapshot_of_kafka_has_each_producers_last_batch() {
+    let mut state = ProducerState::default();
     observe(&mut state, 1, 3, 2, 8);
     let bytes = encode(&state);
-    // Version 1 and one entry, whose offset delta is 1.
-    assert_eq!((&bytes[..2], &bytes[6..10], bytes.len()), (&[0, 1][..], &[0, 0, 0, 1][..], 56));
+    assert_eq!(bytes.len(), 10 + 46, "one batch is all in Kafka's own entry");
     let restored = decode(&bytes, 0).unwrap();
     assert!(matches!(judge(&restored, 1, 3, 2), Verdict::Duplicate(_)));
-    assert_eq!(judge(&restored, 1, 5, 1), Verdict::Next);
-    assert_eq!(encode(&restored), bytes);
+}
+
+#[test]
+fn earlier_batches_that_cannot_be_are_refused() {
+    let mut state = ProducerState::default();
+    observe(&mut state, 1, 0, 2, 0);
+    observe(&mut state, 1, 2, 2, 2);
+    let change = |at: usize, value: &[u8]| {
+        let mut bytes = encode(&state);
+        bytes[at..at + value.len()].copy_from_slice(value);
+        let crc = crc32c::crc32c(&bytes[6..]);
+        bytes[2..6].copy_from_slice(&crc.to_be_bytes());
+        decode(&bytes, 0)
+    };
+    let earlier = 10 + 46;
+    assert!(change(earlier, &7_i64.to_be_bytes()).is_ok());
+    assert!(change(earlier, &8_i64.to_be_bytes()).is_err(), "no such producer");
+    assert!(change(earlier + 12, &3_i64.to_be_bytes()).is_err(), "not before the last");
+    assert!(change(earlier + 20, &(-1_i32).to_be_bytes()).is_err(), "a negative length");
 }
 
 #[test]
 fn a_damaged_snapshot_is_refused() {
     let mut state = ProducerState::default();
     observe(&mut state, 1, 0, 3, 5);
+    observe(&mut state, 1, 3, 3, 8);
     let bytes = encode(&state);
     for len in 0..bytes.len() {
         assert!(decode(&bytes[..len], 0).is_err(), "cut at {len}");

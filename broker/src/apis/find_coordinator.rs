@@ -11,8 +11,10 @@ use super::{Handled, OFFSETS_TOPIC, Request};
 use crate::shard::Shard;
 use crate::{coordinator, nodes, topic_creation};
 
-/// Key types: transactions and share groups are not built yet.
+/// Key types; share groups (2) are not built yet.
 const GROUP: i8 = 0;
+/// Transactions are not built yet either (docs/decisions/0006-transactions-refused.md).
+const TRANSACTION: i8 = 1;
 
 /// Where a coordinator is, or why nobody can say.
 struct Place {
@@ -39,8 +41,10 @@ pub(super) async fn handle(request: Request) -> Handled {
 }
 
 async fn find(shard: &Rc<Shard>, key_type: i8, key: &str) -> Result<Place, ErrorCode> {
-    if key_type != GROUP {
-        return Err(ErrorCode::INVALID_REQUEST);
+    match key_type {
+        GROUP => {}
+        TRANSACTION => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        _ => return Err(ErrorCode::INVALID_REQUEST),
     }
     if key.is_empty() {
         return Err(ErrorCode::INVALID_GROUP_ID);

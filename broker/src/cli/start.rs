@@ -45,9 +45,9 @@ impl Start {
         }
         log_to_stderr();
         let config = self.load()?;
-        check_host(&config)?;
         let cpus = shard_cpus(&config)?;
         let shards = u16::try_from(cpus.len()).map_err(|_| "ringlane.shards: too many")?;
+        check_host(shards)?;
         let addresses = reserve(&config, shards)?;
         let shard_config = ShardConfig {
             spin: Duration::from_micros(config.spin_us.unsigned_abs()),
@@ -98,8 +98,8 @@ fn log_to_stderr() {
         .init();
 }
 
-fn check_host(config: &BrokerConfig) -> Result<(), String> {
-    for finding in preflight(u16::try_from(config.shards.max(1)).unwrap_or(u16::MAX)) {
+fn check_host(shards: u16) -> Result<(), String> {
+    for finding in preflight(shards) {
         match finding.severity {
             Severity::Prevents => return Err(finding.sentence),
             Severity::Limits => warn!("{}", finding.sentence),

@@ -21,6 +21,8 @@ pub(super) struct TaskCell {
     /// None while it is being polled, and after its end.
     future: RefCell<Option<Body>>,
     cancelled: Cell<bool>,
+    /// Whether it counts among the shard's ready tasks.
+    ready: Cell<bool>,
     state: Arc<TaskWaker>,
     /// `state` as what futures are given.
     waker: Waker,
@@ -50,8 +52,9 @@ impl Shard {
         let key = self.tasks.borrow_mut().insert_with(|key| {
             let state = Arc::new(TaskWaker::new(self.inbox.clone(), key));
             let waker = Waker::from(state.clone());
-            let (future, cancelled) = (RefCell::new(Some(body)), Cell::new(false));
-            Rc::new(TaskCell { future, cancelled, state, waker, shell: RefCell::new(None) })
+            let (future, shell) = (RefCell::new(Some(body)), RefCell::new(None));
+            let (cancelled, ready) = (Cell::new(false), Cell::new(true));
+            Rc::new(TaskCell { future, cancelled, ready, state, waker, shell })
         });
         let cell = self.tasks.borrow().get(key).expect("just inserted").clone();
         self.loop_state.ready.set(self.loop_state.ready.get() + 1);
@@ -66,6 +69,7 @@ impl Shard {
         let cell = self.tasks.borrow().get(key).cloned();
         // A task that has ended may still be woken: nothing is left to do then.
         if let Some(cell) = cell {
+            assert!(!cell.ready.replace(true), "a task becomes ready once between two polls");
             self.loop_state.ready.set(self.loop_state.ready.get() + 1);
             cell.schedule();
         }
@@ -81,6 +85,10 @@ struct Shell {
 impl Shell {
     fn end(&self) -> Poll<()> {
         self.shard.tasks.borrow_mut().remove(self.cell.state.key());
+        if self.cell.ready.replace(false) {
+            // It was woken during its last poll, and will not be polled for that.
+            self.shard.loop_state.ready.set(self.shard.loop_state.ready.get() - 1);
+        }
         // glommio's waker keeps its task alive, the task keeps the cell alive: break the ring.
         drop(self.cell.shell.take());
         Poll::Ready(())
@@ -94,6 +102,7 @@ impl Future for Shell {
         let cell = &self.cell;
         cell.shell.borrow_mut().get_or_insert_with(|| cx.waker().clone());
         cell.state.begin_poll();
+        cell.ready.set(false);
         self.shard.task_begins();
         let future = cell.future.borrow_mut().take();
         let Some(mut future) = future else { return self.end() };

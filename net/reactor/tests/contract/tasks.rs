@@ -1,7 +1,10 @@
 //! Tasks: results, order, detaching, and the reactor that is current.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use ringlane_reactor::{Notify, Queue, Reactor};
 
@@ -14,6 +17,7 @@ contract!(on 1:
     a_detached_task_runs_on,
     a_dropped_task_runs_no_more_and_drops_what_it_holds,
     a_task_that_was_dropped_before_its_first_poll_never_runs,
+    a_task_woken_during_its_last_poll_holds_nobody_up,
     the_current_reactor_is_this_one,
     tasks_start_tasks,
     random_numbers_differ,
@@ -50,6 +54,16 @@ async fn a_yield_lets_every_other_ready_task_run_first(setting: Setting) {
         drop(tasks);
     });
     check.await;
+}
+
+/// The shard must not take it for one that is still to run: it would then not sleep for others' sake.
+async fn a_task_woken_during_its_last_poll_holds_nobody_up(setting: Setting) {
+    let work = poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::Ready(())
+    });
+    setting.reactor.spawn(Queue::Client, work).await;
+    setting.reactor.sleep(Duration::from_millis(1)).await;
 }
 
 async fn a_detached_task_runs_on(setting: Setting) {

@@ -45,10 +45,17 @@ impl Router {
     {
         if to == self.own {
             let mut future: LocalFuture<T> = Box::pin(job(shard));
-            return match poll_once(&mut future).await {
-                Poll::Ready(value) => Reply::Ready(Some(value)),
-                Poll::Pending => Reply::Here(future),
+            if let Poll::Ready(value) = poll_once(&mut future).await {
+                return Reply::Ready(Some(value));
+            }
+            // A task of its own: an append that waits for its turn is in everyone's way until it is polled again, and
+            // whoever takes the reply may first wait for other things, such as a client that does not read.
+            let (sender, receiver) = oneshot();
+            let work = async move {
+                let _ = sender.send(future.await);
             };
+            shard.reactor.spawn(Queue::Client, work).detach();
+            return Reply::Coming(receiver);
         }
         let (sender, receiver) = oneshot();
         let job: Job = Box::new(move |shard| {
@@ -59,7 +66,7 @@ impl Router {
             })
         });
         self.senders[usize::from(to.0)].send(job).await;
-        Reply::There(receiver)
+        Reply::Coming(receiver)
     }
 
     /// Runs `job` on shard `to` and waits for its result.
@@ -103,10 +110,8 @@ impl Router {
 pub(crate) enum Reply<T> {
     /// It is here.
     Ready(Option<T>),
-    /// It runs on this shard, whenever this is polled.
-    Here(LocalFuture<T>),
-    /// It runs on another.
-    There(OneshotReceiver<T>),
+    /// It runs, here or on another shard, whoever waits for it or not.
+    Coming(OneshotReceiver<T>),
 }
 
 impl<T> Unpin for Reply<T> {}
@@ -117,10 +122,9 @@ impl<T> Future for Reply<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match self.get_mut() {
             Self::Ready(value) => Poll::Ready(value.take().expect("a reply is taken once")),
-            Self::Here(future) => future.as_mut().poll(cx),
-            Self::There(receiver) => match Pin::new(receiver).poll(cx) {
+            Self::Coming(receiver) => match Pin::new(receiver).poll(cx) {
                 Poll::Ready(Some(value)) => Poll::Ready(value),
-                // The other shard is ending, and so is this one: nobody is left to answer.
+                // The shards are ending: nobody is left to answer.
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             },
         }

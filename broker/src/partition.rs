@@ -6,8 +6,11 @@
 //! log start ≤ high watermark ≤ log end, and the high watermark never goes back.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use ringlane_batch::{
     HighWatermark, LastStableOffset, LeaderEpoch, Offset, PartitionIndex, TopicId,
@@ -33,6 +36,25 @@ pub(crate) struct Partition {
     in_sync_replicas: Cell<usize>,
     high_watermark: Cell<HighWatermark>,
     appended: Notify,
+    /// Rings when what a waiter looks at may be another thing now: other settings, or a partition that is gone.
+    changed: Notify,
+}
+
+/// Ready at the next change of a partition; see [`Partition::changed`].
+pub(crate) struct Changed {
+    moved: Notified,
+    changed: Notified,
+}
+
+impl Future for Changed {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match Pin::new(&mut self.moved).poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => Pin::new(&mut self.changed).poll(cx),
+        }
+    }
 }
 
 /// Why a record that was appended will not be acknowledged.
@@ -61,6 +83,7 @@ impl Partition {
             in_sync_replicas: Cell::new(1),
             high_watermark: Cell::new(high_watermark),
             appended: Notify::new(),
+            changed: Notify::new(),
         })
     }
 
@@ -95,8 +118,7 @@ impl Partition {
         if let Some((config, log_config)) = settings {
             self.log.set_config(log_config);
             *self.config.borrow_mut() = config;
-            // What a waiter looks at may be another offset now.
-            self.appended.notify_all();
+            self.changed.notify_all();
         }
     }
 
@@ -152,9 +174,16 @@ impl Partition {
         LastStableOffset::at(self.high_watermark().offset())
     }
 
-    /// Ready at the next change of what is visible, or of the log's health.
-    pub(crate) fn changed(&self) -> Notified {
-        if self.is_durable() { self.log.durable_changed() } else { self.appended.notified() }
+    /// Ready at the next change of what is visible, of the log's health or of the settings, or when the partition goes.
+    pub(crate) fn changed(&self) -> Changed {
+        let moved =
+            if self.is_durable() { self.log.durable_changed() } else { self.appended.notified() };
+        Changed { moved, changed: self.changed.notified() }
+    }
+
+    /// Tells whoever waits that the partition is no longer served here.
+    pub(crate) fn gone(&self) {
+        self.changed.notify_all();
     }
 
     fn is_durable(&self) -> bool {

@@ -1,9 +1,10 @@
 //! ListOffsets (KIP-79, KIP-734): the earliest and the next offset, the first record at or after a time, the record with
 //! the largest timestamp.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ringlane_batch::{Offset, PartitionIndex, TimestampMs};
+use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 use ringlane_controller::ClusterImage;
 use ringlane_reactor::ShardId;
 use ringlane_storage::TimestampedOffset;
@@ -40,7 +41,7 @@ struct Work {
 pub(super) async fn handle(request: Request) -> Handled {
     let shard = request.shard.clone();
     let message: ListOffsetsRequest = request.decode()?;
-    let (mut slots, works) = sort_by_owner(&shard, &message, &shard.image.current());
+    let (mut slots, works) = sort_by_owner(&request, &message, &shard.image.current());
     let mut replies = Vec::new();
     for (owner, works) in works.into_iter() {
         let job = move |shard: &Rc<Shard>| look_up_here(shard.clone(), works);
@@ -62,17 +63,32 @@ pub(super) async fn handle(request: Request) -> Handled {
 }
 
 fn sort_by_owner(
-    shard: &Shard,
+    request: &Request,
     message: &ListOffsetsRequest,
     image: &ClusterImage,
 ) -> (Vec<ListOffsetsPartitionResponse>, ByOwner<Work>) {
+    let shard = &request.shard;
     let read_committed = message.isolation_level == 1;
+    let mut times_asked = BTreeMap::new();
+    for topic in &message.topics {
+        for asked in &topic.partitions {
+            *times_asked.entry((topic.name, asked.partition_index)).or_insert(0) += 1;
+        }
+    }
     let mut slots = Vec::new();
     let mut works = ByOwner::default();
     for topic in &message.topics {
         for asked in &topic.partitions {
             let slot = slots.len();
-            let error_code = match place(shard, image, topic.name, asked.partition_index) {
+            let once = times_asked[&(topic.name, asked.partition_index)] == 1;
+            let placed = match once {
+                true if is_known(asked.timestamp, request.version) => {
+                    place(shard, image, topic.name, asked.partition_index)
+                }
+                true => Err(ErrorCode::UNSUPPORTED_VERSION),
+                false => Err(ErrorCode::INVALID_REQUEST),
+            };
+            let error_code = match placed {
                 Ok((owner, key)) => {
                     works.push(owner, Work { slot, key, asked: asked.clone(), read_committed });
                     ErrorCode::NONE
@@ -83,6 +99,18 @@ fn sort_by_owner(
         }
     }
     (slots, works)
+}
+
+/// Whether that version of the API knows what the timestamp asks for.
+fn is_known(timestamp: i64, version: i16) -> bool {
+    match timestamp {
+        LATEST | EARLIEST => true,
+        MAX_TIMESTAMP => version >= 7,
+        EARLIEST_LOCAL => version >= 8,
+        LATEST_TIERED => version >= 9,
+        EARLIEST_PENDING_UPLOAD => version >= 11,
+        time => time >= 0,
+    }
 }
 
 fn place(
@@ -132,7 +160,7 @@ async fn look_up_here(
 struct Found {
     offset: Offset,
     timestamp: TimestampMs,
-    leader_epoch: Option<ringlane_batch::LeaderEpoch>,
+    leader_epoch: Option<LeaderEpoch>,
 }
 
 impl Found {
@@ -163,12 +191,14 @@ async fn look_up(
     let found = match timestamp {
         LATEST => return Ok(Some(Found::bare(visible))),
         EARLIEST | EARLIEST_LOCAL => {
-            return Ok(Some(Found::bare(partition.log.log_start().offset())));
+            let offset = partition.log.log_start().offset();
+            let epoch = partition.log.epoch_at(offset);
+            let leader_epoch = (epoch != LeaderEpoch::NONE).then_some(epoch);
+            return Ok(Some(Found { leader_epoch, ..Found::bare(offset) }));
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(None),
         MAX_TIMESTAMP => partition.log.max_timestamp().await.map_err(failed)?,
-        at if at >= 0 => partition.log.offset_for_timestamp(TimestampMs(at)).await.map_err(failed)?,
-        _ => return Err(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT),
+        at => partition.log.offset_for_timestamp(TimestampMs(at)).await.map_err(failed)?,
     };
     Ok(found.filter(|found| found.offset < visible).map(Found::from))
 }

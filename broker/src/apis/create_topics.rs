@@ -13,7 +13,7 @@ use ringlane_wire::{ErrorCode, Uuid};
 use super::configs::{self, Entry};
 use super::{Handled, Request, errors};
 use crate::cluster::Mode;
-use crate::config::TopicConfig;
+use crate::config::{BrokerConfig, TopicConfig};
 use crate::topic_creation::{self, Wish};
 
 /// What one topic of the request becomes.
@@ -27,8 +27,14 @@ pub(super) async fn handle(request: Request) -> Handled {
     let mode = if message.validate_only { Mode::Validate } else { Mode::Carry };
     let mut fates: Vec<Option<Fate>> = Vec::with_capacity(message.topics.len());
     let mut wishes = Vec::new();
+    let settings = crate::partitions::settings(&request.shard, &request.shard.image.current());
+    let mut times_named = BTreeMap::new();
     for topic in &message.topics {
-        match wish(&request, &message, topic) {
+        *times_named.entry(topic.name).or_insert(0) += 1;
+    }
+    for topic in &message.topics {
+        let is_named_once = times_named[topic.name] == 1;
+        match wish(&request, &settings, topic, is_named_once) {
             Ok(wish) => {
                 wishes.push(wish);
                 fates.push(None);
@@ -50,28 +56,30 @@ pub(super) async fn handle(request: Request) -> Handled {
 /// The topic that is asked for, with the broker's defaults put in and its settings checked.
 fn wish(
     request: &Request,
-    message: &CreateTopicsRequest,
+    settings: &BrokerConfig,
     topic: &CreatableTopic,
+    is_named_once: bool,
 ) -> Result<Wish, (ErrorCode, String)> {
-    if message.topics.iter().filter(|other| other.name == topic.name).count() > 1 {
-        let text = "Create topics request from client contains multiple entries for the following topics";
+    if !is_named_once {
+        let text =
+            "Create topics request from client contains multiple entries for the following topics";
         return Err((ErrorCode::INVALID_REQUEST, format!("{text}: {}", topic.name)));
     }
     let shard = &request.shard;
-    let settings = crate::partitions::settings(shard, &shard.image.current());
     let mut configs = BTreeMap::new();
     for config in &topic.configs {
         let Some(value) = config.value else {
             let text = format!("Null value not supported for topic configs: {}", config.name);
             return Err((ErrorCode::INVALID_CONFIG, text));
         };
-        TopicConfig::check(config.name, value, &settings)
+        TopicConfig::check(config.name, value, settings)
             .map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
         configs.insert(config.name.to_owned(), value.to_owned());
     }
     // KIP-464: -1 leaves the choice to the broker, except where the replicas are assigned by hand.
     let by_hand = !topic.assignments.is_empty();
-    let default_or = |asked: i32, default: i32| if asked == -1 && !by_hand { default } else { asked };
+    let default_or =
+        |asked: i32, default: i32| if asked == -1 && !by_hand { default } else { asked };
     let factor = i32::from(topic.replication_factor);
     let default_factor = i32::from(shard.config.default_replication_factor);
     Ok(Wish {
@@ -103,8 +111,7 @@ async fn create(request: &Request, wishes: Vec<Wish>, mode: Mode) -> Vec<Fate> {
         .iter()
         .map(|wish| configs::topic_entries(&settings, &shard.config, &wish.configs))
         .collect();
-    let Ok(Outcome::TopicsCreated(results)) =
-        topic_creation::create(shard, wishes, mode).await
+    let Ok(Outcome::TopicsCreated(results)) = topic_creation::create(shard, wishes, mode).await
     else {
         let unavailable = |_| Fate::Refused(ErrorCode::COORDINATOR_NOT_AVAILABLE, String::new());
         return configs.into_iter().map(unavailable).collect();

@@ -1,5 +1,7 @@
 //! IncrementalAlterConfigs (KIP-339): settings of topics, of this broker, and of all brokers.
 
+use std::collections::BTreeSet;
+
 use ringlane_controller::{
     BrokerId, ClusterImage, Command, ConfigAlteration, ConfigChange, ConfigResource, Outcome,
 };
@@ -32,7 +34,9 @@ pub(super) async fn handle(request: Request) -> Handled {
     let mut fates: Vec<Result<(), Refused>> = Vec::with_capacity(message.resources.len());
     let mut alterations = Vec::new();
     for resource in &message.resources {
-        fates.push(alteration(&shard, &image, resource).map(|alteration| alterations.push(alteration)));
+        fates.push(
+            alteration(&shard, &image, resource).map(|alteration| alterations.push(alteration)),
+        );
     }
     let outcome = cluster::decide(&shard, mode, move |_| Command::AlterConfigs(alterations)).await;
     let mut results = match outcome {
@@ -43,7 +47,9 @@ pub(super) async fn handle(request: Request) -> Handled {
         *fate = match results.next() {
             Some(Ok(())) => continue,
             Some(Err(error)) => Err((errors::of_command(&error), error.to_string())),
-            None => Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, "the controller cannot decide".into())),
+            None => {
+                Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, "the controller cannot decide".into()))
+            }
         };
     }
     let responses = message.resources.iter().zip(&fates).map(|(resource, fate)| {
@@ -54,7 +60,10 @@ pub(super) async fn handle(request: Request) -> Handled {
         let (resource_type, resource_name) = (resource.resource_type, resource.resource_name);
         AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
     });
-    request.answer(&IncrementalAlterConfigsResponse { responses: responses.collect(), ..Default::default() })
+    request.answer(&IncrementalAlterConfigsResponse {
+        responses: responses.collect(),
+        ..Default::default()
+    })
 }
 
 fn alteration(
@@ -65,8 +74,9 @@ fn alteration(
     let settings = partitions::settings(shard, image);
     let target = target(shard, image, resource)?;
     let mut changes = Vec::with_capacity(resource.configs.len());
+    let mut named = BTreeSet::new();
     for config in &resource.configs {
-        if resource.configs.iter().filter(|other| other.name == config.name).count() > 1 {
+        if !named.insert(config.name) {
             let text = format!("Error due to duplicate config keys: {}", config.name);
             return Err((ErrorCode::INVALID_REQUEST, text));
         }
@@ -82,9 +92,10 @@ fn target(
 ) -> Result<ConfigResource, Refused> {
     let name = resource.resource_name;
     match resource.resource_type {
-        TOPIC if image.topic(name).is_none() => {
-            Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
-        }
+        TOPIC if image.topic(name).is_none() => Err((
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            format!("The topic '{name}' does not exist."),
+        )),
         TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
         BROKER if name.is_empty() => Ok(ConfigResource::Broker(None)),
         BROKER if name.parse() == Ok(shard.config.node_id) => {

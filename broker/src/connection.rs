@@ -1,7 +1,7 @@
 //! One client connection: frames in, answers out in the order of the requests. Requests begin in the order in which they
 //! came; what they wait for (the disk, new records, a group) overlaps.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -17,6 +17,12 @@ use crate::apis::{self, Answer, Started};
 use crate::memory::Account;
 use crate::race::{Either, race};
 use crate::shard::Shard;
+
+/// One send takes answers that are ready until it has this much.
+const SEND_BYTES: usize = 256 * 1024;
+
+/// At most this much of an answer is given to the kernel at once.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Why a connection ended, other than by its client's wish.
 enum End {
@@ -61,10 +67,13 @@ pub(crate) async fn run(shard: Rc<Shard>, stream: Stream) {
         refused: RefCell::default(),
     });
     // Dropped with this function, and with it whatever the client still waits for.
-    let _writer = shard.reactor.spawn(Queue::Client, write_answers(connection.clone()));
-    let end = match race(read_requests(&connection), connection.account.evicted()).await {
+    let writer = shard.reactor.spawn(Queue::Client, write_answers(connection.clone()));
+    let told_to_close = race(connection.account.evicted(), writer);
+    let end = match race(read_requests(&connection), told_to_close).await {
         Either::First(end) => end,
-        Either::Second(()) => End::Closed,
+        Either::Second(Either::First(())) => End::Closed,
+        // Without it nothing is answered any more, and the reader may be waiting for that.
+        Either::Second(Either::Second(())) => End::Gone,
     };
     connection.stream.shutdown();
     let refused = connection.refused.take();
@@ -85,9 +94,8 @@ async fn read_requests(connection: &Rc<Connection>) -> End {
     let shard = &connection.shard;
     let mut assembler = FrameAssembler::new(shard.config.socket_request_max_bytes as usize);
     let mut frames: VecDeque<Bytes> = VecDeque::new();
-    let mut partial_bytes = 0;
     loop {
-        connection.account.wait_for_room(partial_bytes > 0).await;
+        connection.account.wait_to_read(&shard.reactor).await;
         let chunk = match connection.stream.read().await {
             Ok(chunk) if !chunk.is_empty() => chunk,
             Ok(_) | Err(_) => return End::Gone,
@@ -95,14 +103,13 @@ async fn read_requests(connection: &Rc<Connection>) -> End {
         connection.account.progressed(shard.reactor.now());
         shard.metrics.bytes_received.add(chunk.len() as u64);
         connection.account.add(chunk.len());
-        partial_bytes += chunk.len();
         if let Err(error) = assembler.push(&chunk, &mut |frame| frames.push_back(frame)) {
             return End::Refused(error.to_string());
         }
         drop(chunk);
+        connection.account.set_receiving(!assembler.is_at_boundary());
         while let Some(frame) = frames.pop_front() {
             // The four bytes of its length came with it.
-            partial_bytes -= frame.len() + 4;
             connection.account.release(4);
             if let Err(reason) = begin(connection, frame).await {
                 return End::Refused(reason);
@@ -119,7 +126,8 @@ async fn begin(connection: &Rc<Connection>, frame: Bytes) -> Result<(), String> 
     {
         connection.popped.notified().await;
     }
-    let started = apis::start(&connection.shard, &connection.stream, frame).await?;
+    let started =
+        apis::start(&connection.shard, &connection.stream, &connection.account, frame).await?;
     connection.answers.borrow_mut().push_back(Pending { started, request_bytes });
     connection.pushed.notify_all();
     Ok(())
@@ -144,58 +152,89 @@ async fn write_answers(connection: Rc<Connection>) {
 async fn next_answers(connection: &Connection) -> Result<Vec<Bytes>, String> {
     loop {
         let pushed = connection.pushed.notified();
-        if connection.answers.borrow().is_empty() {
+        let front = connection.answers.borrow_mut().pop_front();
+        let Some(mut front) = front else {
             pushed.await;
             continue;
-        }
-        let parts = ready_answers(connection).await?;
+        };
+        let mut parts = Vec::new();
+        let answer = poll_fn(|cx| front.started.poll(cx)).await;
+        take(connection, front.request_bytes, answer, &mut parts)?;
+        add_ready(connection, &mut parts).await?;
         if !parts.is_empty() {
             return Ok(parts);
         }
     }
 }
 
-async fn ready_answers(connection: &Connection) -> Result<Vec<Bytes>, String> {
-    // The front is taken out while it is polled: polling it may push to this very queue's bells.
-    let front: Cell<Option<Pending>> = Cell::new(None);
-    let mut parts = Vec::new();
-    let mut finished = false;
+/// Adds the answers that are ready behind the first, up to a bound: what a client does not read must not pile up here.
+async fn add_ready(connection: &Connection, parts: &mut Vec<Bytes>) -> Result<(), String> {
     poll_fn(|cx| {
-        loop {
-            let next = front.take().or_else(|| connection.answers.borrow_mut().pop_front());
-            let Some(mut pending) = next else { return Poll::Ready(Ok(())) };
-            match pending.started.poll(cx) {
-                Poll::Pending => {
-                    if finished {
-                        connection.answers.borrow_mut().push_front(pending);
-                        return Poll::Ready(Ok(()));
-                    }
-                    front.set(Some(pending));
-                    return Poll::Pending;
-                }
-                Poll::Ready(answer) => {
-                    finished = true;
-                    connection.account.release(pending.request_bytes);
-                    connection.popped.notify_all();
-                    match answer {
-                        Answer::Send(answer) => parts.extend(answer),
-                        Answer::Nothing => {}
-                        Answer::Close(reason) => return Poll::Ready(Err(reason)),
-                    }
-                }
-            }
+        while parts.iter().map(Bytes::len).sum::<usize>() < SEND_BYTES {
+            // It is out of the queue while it is polled: what that starts may look at the queue.
+            let next = connection.answers.borrow_mut().pop_front();
+            let Some(mut next) = next else { break };
+            let Poll::Ready(answer) = next.started.poll(cx) else {
+                connection.answers.borrow_mut().push_front(next);
+                break;
+            };
+            take(connection, next.request_bytes, answer, parts)?;
         }
+        Poll::Ready(Ok(()))
     })
-    .await?;
-    Ok(parts)
+    .await
 }
 
-async fn send(connection: &Connection, parts: Vec<Bytes>) -> io::Result<()> {
+fn take(
+    connection: &Connection,
+    request_bytes: usize,
+    answer: Answer,
+    parts: &mut Vec<Bytes>,
+) -> Result<(), String> {
+    connection.account.release(request_bytes);
+    connection.popped.notify_all();
+    match answer {
+        Answer::Send(answer) => parts.extend(answer),
+        Answer::Nothing => {}
+        Answer::Close(reason) => return Err(reason),
+    }
+    Ok(())
+}
+
+async fn send(connection: &Connection, mut parts: Vec<Bytes>) -> io::Result<()> {
+    let account = &connection.account;
     let bytes: usize = parts.iter().map(Bytes::len).sum();
-    connection.account.add(bytes);
-    let sent = connection.stream.write_all(parts).await;
-    connection.account.release(bytes);
-    connection.account.progressed(connection.shard.reactor.now());
+    account.add(bytes);
+    account.set_sending(true);
+    let mut sent = Ok(());
+    // A large answer leaves in pieces, so that a client that takes it slowly is seen to take it.
+    while sent.is_ok() && !parts.is_empty() {
+        sent = connection.stream.write_all(piece(&mut parts)).await;
+        account.progressed(connection.shard.reactor.now());
+    }
+    account.set_sending(false);
+    account.release(bytes);
     connection.shard.metrics.bytes_sent.add(bytes as u64);
     sent
+}
+
+/// Takes at most [`PIECE_BYTES`] from the front of `parts`.
+fn piece(parts: &mut Vec<Bytes>) -> Vec<Bytes> {
+    let mut room = PIECE_BYTES;
+    let whole = parts.iter().take_while(|part| {
+        let fits = part.len() <= room;
+        room -= part.len().min(room);
+        fits
+    });
+    let whole = whole.count();
+    if whole == parts.len() {
+        return std::mem::take(parts);
+    }
+    let rest = parts.split_off(whole);
+    let mut piece = std::mem::replace(parts, rest);
+    let taken: usize = piece.iter().map(Bytes::len).sum();
+    if taken < PIECE_BYTES {
+        piece.push(parts[0].split_to(PIECE_BYTES - taken));
+    }
+    piece
 }

@@ -1,12 +1,23 @@
 //! The bytes that a shard's connections hold: requests received and not yet answered, answers not yet taken. At the bound
-//! connections wait; if the bound stands in everyone's way, the connection that holds most and has moved least goes.
+//! connections wait; of those that then do not move, the one that holds most goes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use ringlane_reactor::{Instant, Notify};
+use ringlane_reactor::{Instant, Notify, Reactor};
+
+use crate::race::race;
+
+/// At the bound, a connection that waits for its client and has not moved for this long is in the way.
+const STALE: Duration = Duration::from_secs(1);
+
+/// A connection that holds less than this is always read: small requests are served whatever others hold.
+const SMALL_BYTES: usize = 4096;
+
+/// How often a connection that waits for room looks again, at most.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What one connection holds.
 pub(crate) struct Account {
@@ -14,6 +25,9 @@ pub(crate) struct Account {
     number: u64,
     held_bytes: Cell<usize>,
     progressed_at: Cell<Instant>,
+    /// What it waits for its client to do: to send the rest of a frame, to read an answer.
+    is_receiving: Cell<bool>,
+    is_sending: Cell<bool>,
     /// Rings when the connection is to close for memory's sake.
     evict: Notify,
     evicted: Cell<bool>,
@@ -48,6 +62,8 @@ impl Ledger {
             number,
             held_bytes: Cell::new(0),
             progressed_at: Cell::new(now),
+            is_receiving: Cell::new(false),
+            is_sending: Cell::new(false),
             evict: Notify::new(),
             evicted: Cell::new(false),
         });
@@ -74,17 +90,25 @@ impl Ledger {
         self.held_bytes.get() >= self.limit_bytes
     }
 
-    /// Tells the connection that holds bytes and has not moved for the longest time to close.
-    fn evict_one(&self) {
+    /// Closes, of the connections whose clients have not moved for [`STALE`], the one that holds most, unless the last one
+    /// told to close has not yet given back what it holds. One that waits for this broker is never in the way. Answers
+    /// when to look again.
+    fn evict_one(&self, now: Instant) -> Instant {
         let accounts = self.accounts.borrow();
-        let victim = accounts
+        let waiting: Vec<_> = accounts
             .values()
             .filter_map(Weak::upgrade)
-            .filter(|account| account.held_bytes.get() > 0 && !account.evicted.get())
-            .min_by_key(|account| account.progressed_at.get());
-        if let Some(account) = victim {
-            account.close();
+            .filter(|account| account.waits_for_client() && account.held_bytes.get() > 0)
+            .collect();
+        if !waiting.iter().any(|account| account.evicted.get()) {
+            let is_stale = |account: &&Rc<Account>| account.progressed_at.get() + STALE <= now;
+            let victim = waiting.iter().filter(is_stale).max_by_key(|held| held.held_bytes.get());
+            if let Some(account) = victim {
+                account.close();
+            }
         }
+        let first = waiting.iter().map(|account| account.progressed_at.get()).min();
+        first.map_or(now + STALE, |first| first + STALE).max(now + LOOK_AGAIN)
     }
 }
 
@@ -111,24 +135,54 @@ impl Account {
         self.progressed_at.set(now);
     }
 
+    /// Notes whether the client is in the middle of a frame.
+    pub(crate) fn set_receiving(&self, is_receiving: bool) {
+        self.is_receiving.set(is_receiving);
+    }
+
+    /// Notes whether the client has an answer to take.
+    pub(crate) fn set_sending(&self, is_sending: bool) {
+        self.is_sending.set(is_sending);
+    }
+
+    fn waits_for_client(&self) -> bool {
+        self.is_receiving.get() || self.is_sending.get()
+    }
+
     fn close(&self) {
         self.evicted.set(true);
         self.evict.notify_all();
     }
 
-    /// Waits until the shard is below its bound. A connection in the middle of a frame does not wait, since its frame
-    /// could then never end: instead, at the bound, the one that is most in the way is closed.
-    pub(crate) async fn wait_for_room(&self, mid_frame: bool) {
-        while self.ledger.is_full() {
-            self.ledger.evict_one();
-            if mid_frame {
-                return;
-            }
-            let room = self.ledger.room.notified();
-            if self.ledger.is_full() {
-                room.await;
-            }
+    /// Waits, with more than [`SMALL_BYTES`] held, until the shard is below its bound.
+    pub(crate) async fn wait_to_read(&self, reactor: &Reactor) {
+        if self.held_bytes.get() >= SMALL_BYTES {
+            self.wait_for_room(reactor).await;
         }
+    }
+
+    /// While there is no room, nobody is read, so whoever is in the way stands still, and after [`STALE`] is closed.
+    async fn wait_for_room(&self, reactor: &Reactor) {
+        while self.ledger.is_full() {
+            let room = self.ledger.room.notified();
+            let again = self.ledger.evict_one(reactor.now());
+            race(room, reactor.sleep_until(again)).await;
+        }
+    }
+
+    /// Waits for room and takes a quarter of it, at least `least_bytes` and at most `wanted_bytes`, for an answer that is yet
+    /// to be read from the log: so there is always some room for the next.
+    pub(crate) async fn hold(
+        self: &Rc<Self>,
+        reactor: &Reactor,
+        wanted_bytes: usize,
+        least_bytes: usize,
+    ) -> Held {
+        self.wait_for_room(reactor).await;
+        let room = self.ledger.limit_bytes.saturating_sub(self.ledger.held_bytes.get());
+        let bytes = wanted_bytes.min((room / 4).max(least_bytes));
+        self.add(bytes);
+        Held { account: self.clone(), bytes }
     }
 
     /// Ready when this connection is told to close.
@@ -136,6 +190,31 @@ impl Account {
         while !self.evicted.get() {
             self.evict.notified().await;
         }
+    }
+}
+
+/// Bytes that an account holds until this is dropped.
+pub(crate) struct Held {
+    account: Rc<Account>,
+    bytes: usize,
+}
+
+impl Held {
+    /// How many bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Holds `bytes` from now on.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        self.account.add(bytes);
+        self.account.release(std::mem::replace(&mut self.bytes, bytes));
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.account.release(self.bytes);
     }
 }
 

@@ -8,20 +8,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex};
 use ringlane_controller::ClusterImage;
-use ringlane_reactor::{Instant, ShardId};
+use ringlane_reactor::{Instant, ShardId, oneshot};
 use ringlane_storage::ReadError;
 use ringlane_wire::messages::fetch::{
-    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
-    PartitionData,
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+    FetchableTopicResponse, PartitionData,
 };
 use ringlane_wire::{ErrorCode, Records};
 
 use super::topics::{self, ByOwner};
 use super::{Answer, Handled, Request, Started, errors};
+use crate::memory::Held;
 use crate::partition::{Partition, PartitionKey};
 use crate::race::{first_of, join_all, race};
-use crate::router::Reply;
 use crate::shard::Shard;
+
+/// A fetch may hold this much even where memory is short.
+const LEAST_BYTES: usize = 64 * 1024;
 
 /// What a consumer asks of one partition.
 #[derive(Clone, Copy)]
@@ -75,6 +78,8 @@ struct Fetch {
     deadline: Instant,
     bytes_min: usize,
     bytes_max: usize,
+    /// The bytes read so far, on the connection's account.
+    held: Option<Held>,
     slots: Vec<Option<Found>>,
     wanted: Vec<(ShardId, Vec<Wanted>)>,
 }
@@ -82,8 +87,8 @@ struct Fetch {
 pub(super) async fn handle(request: Request) -> Handled {
     let shard = request.shard.clone();
     let message: FetchRequest = request.decode()?;
-    let is_new_session = message.session_id == 0 && matches!(message.session_epoch, -1 | 0);
-    if request.version >= 7 && !is_new_session {
+    // KIP-227: both epochs begin anew, whatever session went before.
+    if request.version >= 7 && !matches!(message.session_epoch, -1 | 0) {
         return request.answer(&FetchResponse {
             error_code: ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
             ..Default::default()
@@ -91,10 +96,13 @@ pub(super) async fn handle(request: Request) -> Handled {
     }
     let (slots, wanted) = sort_by_owner(&shard, &message, &shard.image.current());
     let fetch_max_bytes = shard.config.fetch_max_bytes.min(message.max_bytes);
+    let asked = wanted.iter().map(|wanted| wanted.max_bytes);
+    let asked_bytes = asked.fold(0, usize::saturating_add);
     let fetch = Fetch {
         deadline: shard.reactor.now() + Duration::from_millis(message.max_wait_ms.max(0) as u64),
         bytes_min: message.min_bytes.max(0) as usize,
-        bytes_max: fetch_max_bytes.max(0) as usize,
+        bytes_max: (fetch_max_bytes.max(0) as usize).min(asked_bytes),
+        held: None,
         slots,
         wanted: wanted.into_iter().collect(),
         request,
@@ -150,30 +158,41 @@ fn want(slot: usize, key: PartitionKey, partition: &FetchPartition) -> Wanted {
 async fn run(mut fetch: Fetch) -> Answer {
     let shard = fetch.request.shard.clone();
     loop {
-        let (bytes, urgent) = read(&shard, &mut fetch).await;
-        let is_enough = bytes >= fetch.bytes_min || urgent || fetch.wanted.is_empty();
-        if is_enough || shard.reactor.now() >= fetch.deadline {
+        let is_enough = read(&shard, &mut fetch).await;
+        if is_enough || fetch.wanted.is_empty() || shard.reactor.now() >= fetch.deadline {
             return answer(fetch);
         }
-        first_of(listen(&shard, &fetch).await).await;
+        // What was read is read again with what comes: it must not stand in others' way meanwhile.
+        fetch.held = None;
+        fetch.slots.iter_mut().flatten().for_each(|found| found.batches.clear());
+        wait(&shard, &fetch).await;
     }
 }
 
-/// For each shard concerned, a future that is ready when one of the wanted partitions there shows more than was read, or
-/// when the fetch's time is over.
-async fn listen(shard: &Rc<Shard>, fetch: &Fetch) -> Vec<Reply<()>> {
+/// Waits, on each shard concerned, until one of the wanted partitions there shows more than was read, or until the fetch's
+/// time is over.
+async fn wait(shard: &Rc<Shard>, fetch: &Fetch) {
     let deadline = fetch.deadline;
     let mut bells = Vec::with_capacity(fetch.wanted.len());
+    // Dropped with this future, which tells those who still wait elsewhere that nobody listens any more.
+    let mut listening = Vec::with_capacity(fetch.wanted.len());
     for (owner, wanted) in &fetch.wanted {
         let seen = wanted.iter().filter_map(|wanted| {
             let found = fetch.slots[wanted.slot].as_ref()?;
             Some((wanted.key, found.high_watermark))
         });
         let seen: Vec<(PartitionKey, i64)> = seen.collect();
-        let job = move |shard: &Rc<Shard>| wait_here(shard.clone(), seen, deadline);
+        let (sender, stopped) = oneshot::<()>();
+        listening.push(sender);
+        let job = move |shard: &Rc<Shard>| {
+            let waiting = wait_here(shard.clone(), seen, deadline);
+            async move {
+                race(waiting, stopped).await;
+            }
+        };
         bells.push(shard.router.submit(shard, *owner, job).await);
     }
-    bells
+    first_of(bells).await;
 }
 
 /// Waits on this shard until one of the partitions shows something else than was `seen`.
@@ -189,40 +208,54 @@ async fn wait_here(shard: Rc<Shard>, seen: Vec<(PartitionKey, i64)>, deadline: I
     race(first_of(bells), shard.reactor.sleep_until(deadline)).await;
 }
 
-/// Reads every wanted partition; the bytes found, and whether there is something urgent to tell.
-async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> (usize, bool) {
+/// Reads every wanted partition; whether there is enough, or something that the client must hear of at once.
+async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> bool {
+    let account = &fetch.request.account;
+    let mut held = account.hold(&shard.reactor, fetch.bytes_max, LEAST_BYTES).await;
     let mut replies = Vec::with_capacity(fetch.wanted.len());
     // Each shard gets its share, so that the answer stays within what was asked for.
-    let bytes_max = fetch.bytes_max / fetch.wanted.len().max(1);
+    let share_bytes = held.bytes() / fetch.wanted.len().max(1);
     for (owner, wanted) in &fetch.wanted {
         let wanted = wanted.clone();
-        let job = move |shard: &Rc<Shard>| read_here(shard.clone(), wanted, bytes_max);
+        let job = move |shard: &Rc<Shard>| read_here(shard.clone(), wanted, share_bytes);
         replies.push(shard.router.submit(shard, *owner, job).await);
     }
     for (slot, found) in join_all(replies).await.into_iter().flatten() {
         fetch.slots[slot] = Some(found);
     }
     let found = fetch.slots.iter().flatten();
-    found.fold((0, false), |(bytes, urgent), found| (bytes + found.bytes(), urgent || found.is_urgent()))
+    let (bytes, urgent) = found.fold((0, false), |(bytes, urgent), found| {
+        (bytes + found.bytes(), urgent || found.is_urgent())
+    });
+    held.set(bytes);
+    fetch.held = Some(held);
+    // A shard that has filled its share has no more to give, however long one waits.
+    urgent || bytes >= fetch.bytes_min.min(share_bytes)
 }
 
 async fn read_here(shard: Rc<Shard>, wanted: Vec<Wanted>, bytes_max: usize) -> Vec<(usize, Found)> {
     let mut left = bytes_max;
+    let mut nothing_yet = true;
     let mut all = Vec::with_capacity(wanted.len());
     for wanted in wanted {
-        // KIP-74: the first batch of the first partition that has one is sent whatever its size.
-        let nothing_yet = left == bytes_max;
         let found = match topics::led(&shard, wanted.key, wanted.current_leader_epoch) {
+            // KIP-74: the first batch of the first partition that has one is sent whatever its size.
             Ok(partition) => read_partition(&partition, &wanted, left, nothing_yet).await,
             Err(error_code) => error_code.into(),
         };
         left = left.saturating_sub(found.bytes());
+        nothing_yet &= found.bytes() == 0;
         all.push((wanted.slot, found));
     }
     all
 }
 
-async fn read_partition(partition: &Partition, wanted: &Wanted, left: usize, at_least_one: bool) -> Found {
+async fn read_partition(
+    partition: &Partition,
+    wanted: &Wanted,
+    left: usize,
+    at_least_one: bool,
+) -> Found {
     let high_watermark = partition.high_watermark().offset();
     let mut found = Found {
         high_watermark: high_watermark.0,
@@ -258,12 +291,14 @@ fn diverging(partition: &Partition, wanted: &Wanted) -> Option<(i32, i64)> {
     if wanted.last_fetched_epoch < 0 {
         return None;
     }
-    let (epoch, end) = partition.log.end_offset_for_epoch(LeaderEpoch(wanted.last_fetched_epoch))?;
+    let (epoch, end) =
+        partition.log.end_offset_for_epoch(LeaderEpoch(wanted.last_fetched_epoch))?;
     (epoch.0 < wanted.last_fetched_epoch || end.0 < wanted.offset.0).then_some((epoch.0, end.0))
 }
 
 fn answer(fetch: Fetch) -> Answer {
-    let Fetch { request, slots, .. } = fetch;
+    // What is held now goes over to the connection, which counts it until it is sent.
+    let Fetch { request, slots, held: _held, .. } = fetch;
     let Ok(message) = request.decode::<FetchRequest>() else {
         return Answer::Close("a request decodes once and not again".into());
     };

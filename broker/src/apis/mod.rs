@@ -14,6 +14,7 @@ use ringlane_reactor::Stream;
 use ringlane_wire::header::decode_request_header;
 use ringlane_wire::{ApiKey, Decode, DecodeError, EncodeError, Message, Reader, frame};
 
+use crate::memory::Account;
 use crate::shard::Shard;
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -125,6 +126,8 @@ impl From<EncodeError> for Refusal {
 pub(crate) struct Request {
     /// The shard whose connection received it.
     pub(crate) shard: Rc<Shard>,
+    /// What its connection holds.
+    pub(crate) account: Rc<Account>,
     /// Which API.
     pub(crate) key: ApiKey,
     /// Which version of it, one that is served.
@@ -166,16 +169,17 @@ impl Request {
     }
 }
 
-/// Begins the request in `frame`, which came over `stream`.
+/// Begins the request in `frame`, which came over `stream` and is on `account`.
 ///
 /// # Errors
 /// Why the connection is to be closed.
 pub(crate) async fn start(
     shard: &Rc<Shard>,
     stream: &Stream,
+    account: &Rc<Account>,
     frame: Bytes,
 ) -> Result<Started, String> {
-    let request = parse(shard, stream, frame)?;
+    let request = parse(shard, stream, account, frame)?;
     shard.metrics.requests.increment();
     if !request.key.versions().contains(&request.version) {
         return unsupported_version(&request);
@@ -185,7 +189,12 @@ pub(crate) async fn start(
     (api.handle)(request).await.map_err(|refusal| refusal.0)
 }
 
-fn parse(shard: &Rc<Shard>, stream: &Stream, frame: Bytes) -> Result<Request, String> {
+fn parse(
+    shard: &Rc<Shard>,
+    stream: &Stream,
+    account: &Rc<Account>,
+    frame: Bytes,
+) -> Result<Request, String> {
     let (header, reader) = decode_request_header(&frame)
         .map_err(|error| format!("the request header does not decode: {error}"))?;
     let key = ApiKey::from_code(header.api_key)
@@ -194,8 +203,17 @@ fn parse(shard: &Rc<Shard>, stream: &Stream, frame: Bytes) -> Result<Request, St
     let client_id = header.client_id.unwrap_or_default().to_owned();
     let (version, correlation_id) = (header.api_version, header.correlation_id);
     let client_host = format!("/{}", stream.peer().ip());
-    let shard = shard.clone();
-    Ok(Request { shard, key, version, client_id, client_host, correlation_id, frame, body_start })
+    Ok(Request {
+        shard: shard.clone(),
+        account: account.clone(),
+        key,
+        version,
+        client_id,
+        client_host,
+        correlation_id,
+        frame,
+        body_start,
+    })
 }
 
 /// KIP-511: a client that is newer than the broker learns the versions of ApiVersions from an answer in version 0. No other

@@ -68,6 +68,10 @@ impl<W> ByOwner<W> {
         self.0.entry(owner).or_default().push(work);
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &W> {
+        self.0.values().flatten()
+    }
+
     pub(super) fn into_iter(self) -> impl Iterator<Item = (ShardId, Vec<W>)> {
         self.0.into_iter()
     }

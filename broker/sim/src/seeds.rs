@@ -153,6 +153,8 @@ fn draw_options(seed: u64, rng: &mut Rng) -> Options {
             ..NetworkFaults::default()
         },
         clock: ClockFaults { skew_ms_max: 5_000, jump_one_in: jump, jump_ms_max: 3_600_000 },
+        // Far above what a run takes: more means that tasks spin.
+        step_limit: 2_000_000,
         ..Options::seed(seed)
     }
 }

@@ -1,4 +1,5 @@
-//! The slice of seeds that every test run takes, and that a seed replays its run. `RINGLANE_SEEDS=FROM..TO` runs others.
+//! The slice of seeds that every test run takes, and that a seed replays its run. `RINGLANE_SEED=n` runs that one
+//! alone, `RINGLANE_SEEDS=n` so many.
 
 use std::env;
 
@@ -19,11 +20,14 @@ fn run_slice(slice: u64) {
 }
 
 fn range() -> (u64, u64) {
-    let Ok(text) = env::var("RINGLANE_SEEDS") else { return (0, SLICES * SEEDS_A_SLICE) };
-    let parsed = text.split_once("..").and_then(|(from, to)| Some((from.parse(), to.parse())));
-    match parsed {
-        Some((Ok(from), Ok(to))) => (from, to),
-        _ => panic!("RINGLANE_SEEDS={text}: must be FROM..TO"),
+    let number = |name: &str| {
+        let text = env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text}: must be a number")))
+    };
+    match (number("RINGLANE_SEED"), number("RINGLANE_SEEDS")) {
+        (Some(seed), _) => (seed, seed + 1),
+        (None, Some(count)) => (0, count),
+        (None, None) => (0, SLICES * SEEDS_A_SLICE),
     }
 }
 

@@ -8,18 +8,22 @@ use super::{Handled, Request, TABLE};
 
 pub(super) async fn handle(request: Request) -> Handled {
     let ApiVersionsRequest { client_software_name, client_software_version } = request.decode()?;
-    // KIP-511: the name and version must be printable, so that they can be logged and labelled.
-    let printable = |text: &str| {
-        let word = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
-        text.chars().all(word) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-    };
-    let valid = printable(client_software_name) && printable(client_software_version);
+    let valid = is_printable(client_software_name) && is_printable(client_software_version);
     let error_code = if request.version >= 3 && !valid {
         ErrorCode::INVALID_REQUEST
     } else {
         ErrorCode::NONE
     };
     request.answer(&ApiVersionsResponse { error_code, api_keys: served(), ..Default::default() })
+}
+
+/// KIP-511: a client's name and version can be logged and label a metric. Kafka's pattern is
+/// `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`.
+fn is_printable(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
+        && text.chars().all(|c| alphanumeric(c) || "-.".contains(c))
 }
 
 /// The answer to a version that is not served: in version 0, with the versions of ApiVersions alone.

@@ -11,6 +11,7 @@ mod broker;
 #[path = "../librdkafka/raw.rs"]
 mod raw;
 
+mod answers;
 mod memory;
 mod random;
 mod requests;

@@ -1,5 +1,7 @@
-//! One client connection: frames in, answers out in the order of the requests. Requests begin in the order in which they
-//! came; what they wait for (the disk, new records, a group) overlaps.
+//! One client connection: frames in, answers out in the order of the requests. Requests are taken up in the order in which
+//! they came, each before the next is: most are then answered; a Produce is appended, and waits for the disk beside its
+//! successors. Fetch, JoinGroup and SyncGroup are only decoded by then: they look for records, or ask the group, once they
+//! are at the front of the queue of answers.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -15,9 +15,16 @@ use crate::nodes;
 use crate::shard::Shard;
 use crate::topic_creation;
 
+/// KIP-516: the first version in which topics are asked for by id. The two before it have the id in their form, and Kafka
+/// refuses to look at it: their answers cannot leave out a name.
+const BY_TOPIC_ID_FROM: i16 = 12;
+
 pub(super) async fn handle(request: Request) -> Handled {
     let shard = request.shard.clone();
     let message: MetadataRequest = request.decode()?;
+    if request.version < BY_TOPIC_ID_FROM && message.topics.iter().flatten().any(is_by_topic_id) {
+        return request.answer(&by_topic_id_refused(&message));
+    }
     let refused = create_missing(&shard, &message).await;
     let image = shard.image.current();
     let topics = match &message.topics {
@@ -39,6 +46,20 @@ pub(super) async fn handle(request: Request) -> Handled {
         topics,
         ..Default::default()
     })
+}
+
+fn is_by_topic_id(asked: &MetadataRequestTopic) -> bool {
+    asked.name.is_none() || !asked.topic_id.is_zero()
+}
+
+fn by_topic_id_refused<'a>(message: &MetadataRequest<'a>) -> MetadataResponse<'a> {
+    let topics = message.topics.iter().flatten().map(|asked| MetadataResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(asked.name.unwrap_or_default()),
+        topic_id: asked.topic_id,
+        ..Default::default()
+    });
+    MetadataResponse { topics: topics.collect(), ..Default::default() }
 }
 
 /// Creates the topics that are asked for by name and missing; the names that were refused, and why.

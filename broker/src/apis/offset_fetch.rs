@@ -13,6 +13,9 @@ use super::{Handled, Request, groups, topics};
 use crate::group::{Effects, Groups};
 use crate::shard::Shard;
 
+/// The first version with an error for the group as a whole.
+const GROUP_ERROR_FROM: i16 = 2;
+
 /// The partitions that are asked for, by topic; the name where it is known.
 type Wanted = Vec<(String, Uuid, ErrorCode, Vec<i32>)>;
 
@@ -24,6 +27,12 @@ struct Stored {
     leader_epoch: i32,
     metadata: String,
     error_code: ErrorCode,
+}
+
+impl Stored {
+    fn nothing(partition: i32, error_code: ErrorCode) -> Self {
+        Self { partition, offset: -1, leader_epoch: -1, metadata: String::new(), error_code }
+    }
 }
 
 /// What a group has.
@@ -42,8 +51,11 @@ pub(super) async fn handle(request: Request) -> Handled {
             let named = topics.iter().map(|topic| (topic.name, Uuid::ZERO, &topic.partition_indexes));
             named.map(|(name, id, indexes)| resolve(&image, name, id, indexes)).collect()
         });
-        let fetched = fetch(&shard, &image, message.group_id, wanted).await;
-        return request.answer(&single(request.version, &fetched));
+        let mut fetched = fetch(&shard, &image, message.group_id, wanted).await;
+        if request.version < GROUP_ERROR_FROM && fetched.error_code != ErrorCode::NONE {
+            fetched.topics = error_of_each(&message, fetched.error_code);
+        }
+        return request.answer(&single(&fetched));
     }
     let mut all = Vec::with_capacity(message.groups.len());
     for group in &message.groups {
@@ -102,16 +114,9 @@ async fn fetch(
 fn look_up(groups: &Groups, group_id: &str, wanted: Wanted) -> Vec<(String, Uuid, Vec<Stored>)> {
     let topics = wanted.into_iter().map(|(topic, id, error_code, indexes)| {
         let stored = indexes.into_iter().map(|partition| {
-            let none = Stored {
-                partition,
-                offset: -1,
-                leader_epoch: -1,
-                metadata: String::new(),
-                error_code,
-            };
             match groups.committed(group_id, &topic, partition) {
                 Some(committed) if error_code == ErrorCode::NONE => stored(partition, committed),
-                _ => none,
+                _ => Stored::nothing(partition, error_code),
             }
         });
         let stored = stored.collect();
@@ -143,7 +148,20 @@ fn stored(partition: i32, committed: &crate::group::records::CommittedOffset) ->
     }
 }
 
-fn single(version: i16, fetched: &Fetched) -> OffsetFetchResponse<'_> {
+/// The group's error at every partition, for the versions that have no other place for it.
+fn error_of_each(
+    message: &OffsetFetchRequest,
+    error_code: ErrorCode,
+) -> Vec<(String, Uuid, Vec<Stored>)> {
+    let topics = message.topics.iter().flatten().map(|topic| {
+        let partitions = topic.partition_indexes.iter();
+        let stored = partitions.map(|partition| Stored::nothing(*partition, error_code));
+        (topic.name.to_owned(), Uuid::ZERO, stored.collect())
+    });
+    topics.collect()
+}
+
+fn single(fetched: &Fetched) -> OffsetFetchResponse<'_> {
     let topics = fetched.topics.iter().map(|(name, _, stored)| OffsetFetchResponseTopic {
         name,
         partitions: stored
@@ -153,8 +171,7 @@ fn single(version: i16, fetched: &Fetched) -> OffsetFetchResponse<'_> {
                 committed_offset: stored.offset,
                 committed_leader_epoch: stored.leader_epoch,
                 metadata: Some(&stored.metadata),
-                // Version 1 has no error for the group: each partition carries it.
-                error_code: if version < 2 { fetched.error_code } else { stored.error_code },
+                error_code: stored.error_code,
             })
             .collect(),
     });

@@ -2,6 +2,7 @@
 
 use ringlane_wire::messages as m;
 use ringlane_wire::messages::metadata::MetadataRequestTopic;
+use ringlane_wire::messages::offset_fetch::OffsetFetchRequestTopic;
 use ringlane_wire::{ErrorCode, Request, Uuid, frame};
 
 use crate::broker::Broker;
@@ -61,4 +62,30 @@ fn topics_are_not_asked_for_by_id_before_metadata_12() {
     for version in [12, 13] {
         assert_eq!(error_code(version, unknown, None), ErrorCode::UNKNOWN_TOPIC_ID);
     }
+}
+
+/// Nobody has a coordinator on a broker that has not been asked for one.
+#[test]
+fn a_groups_error_is_at_every_partition_before_offset_fetch_2() {
+    let broker = Broker::start(&[]);
+    let mut connection = Raw::connect(&broker.address);
+    let topic = |name, partition_indexes| OffsetFetchRequestTopic { name, partition_indexes };
+    let topics = Some(vec![topic("a", vec![0, 5]), topic("b", vec![1])]);
+    let request = m::OffsetFetchRequest { group_id: "none", topics, ..Default::default() };
+    let error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+    let partitions = ask(&mut connection, 1, &request, |answer| {
+        let topics = answer.topics.iter();
+        let partitions = topics.flat_map(|topic| {
+            topic.partitions.iter().map(|partition| {
+                assert_eq!((partition.committed_offset, partition.metadata), (-1, Some("")));
+                (topic.name.to_owned(), partition.partition_index, partition.error_code)
+            })
+        });
+        partitions.collect::<Vec<_>>()
+    });
+    let expected = [("a", 0), ("a", 5), ("b", 1)];
+    assert_eq!(partitions, expected.map(|(name, index)| (name.to_owned(), index, error_code)));
+    ask(&mut connection, 2, &request, |answer| {
+        assert_eq!((answer.error_code, answer.topics.len()), (error_code, 0));
+    });
 }

@@ -1,9 +1,10 @@
 //! IncrementalAlterConfigs (KIP-339): settings of topics, of this broker, and of all brokers.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use ringlane_controller::{
-    BrokerId, ClusterImage, Command, ConfigAlteration, ConfigChange, ConfigResource, Outcome,
+    BrokerId, ClusterImage, Command, CommandError, ConfigAlteration, ConfigChange, ConfigResource, Outcome,
 };
 use ringlane_wire::ErrorCode;
 use ringlane_wire::messages::incremental_alter_configs::{
@@ -38,11 +39,7 @@ pub(super) async fn handle(request: Request) -> Handled {
             alteration(&shard, &image, resource).map(|alteration| alterations.push(alteration)),
         );
     }
-    let outcome = cluster::decide(&shard, mode, move |_| Command::AlterConfigs(alterations)).await;
-    let mut results = match outcome {
-        Ok(Outcome::ConfigsAltered(results)) => results.into_iter(),
-        _ => Vec::new().into_iter(),
-    };
+    let mut results = decide(&shard, mode, alterations).await.into_iter();
     for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
         *fate = match results.next() {
             Some(Ok(())) => continue,
@@ -64,6 +61,22 @@ pub(super) async fn handle(request: Request) -> Handled {
         responses: responses.collect(),
         ..Default::default()
     })
+}
+
+/// What becomes of each alteration; nothing where the controller cannot decide.
+async fn decide(
+    shard: &Rc<Shard>,
+    mode: Mode,
+    alterations: Vec<ConfigAlteration>,
+) -> Vec<Result<(), CommandError>> {
+    if alterations.is_empty() {
+        // All were refused: an empty command would cost a write of the controller's log.
+        return Vec::new();
+    }
+    match cluster::decide(shard, mode, move |_| Command::AlterConfigs(alterations)).await {
+        Ok(Outcome::ConfigsAltered(results)) => results,
+        _ => Vec::new(),
+    }
 }
 
 fn alteration(

@@ -1,6 +1,9 @@
 //! Requests at the edges of what an API means: each has an answer that says what is wrong, on a connection that stays.
 
+use std::fs;
+
 use ringlane_wire::messages as m;
+use ringlane_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use ringlane_wire::messages::metadata::MetadataRequestTopic;
 use ringlane_wire::messages::offset_fetch::OffsetFetchRequestTopic;
 use ringlane_wire::{ErrorCode, Request, Uuid, frame};
@@ -88,4 +91,30 @@ fn a_groups_error_is_at_every_partition_before_offset_fetch_2() {
     ask(&mut connection, 2, &request, |answer| {
         assert_eq!((answer.error_code, answer.topics.len()), (error_code, 0));
     });
+}
+
+fn controller_log_bytes(broker: &Broker) -> u64 {
+    let log = broker.data_directory().join("__cluster_metadata-0/log");
+    fs::metadata(log).expect("the controller's log").len()
+}
+
+#[test]
+fn refused_alterations_write_nothing() {
+    let broker = Broker::start(&[]);
+    let mut connection = Raw::connect(&broker.address);
+    let mut alter = |name, value| {
+        let config = AlterableConfig { name, config_operation: 0, value: Some(value) };
+        // The default of all brokers.
+        let resource =
+            AlterConfigsResource { resource_type: 4, resource_name: "", configs: vec![config] };
+        let request =
+            m::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        ask(&mut connection, 1, &request, |answer| answer.responses[0].error_code)
+    };
+    let before = controller_log_bytes(&broker);
+    assert_eq!(alter("no.such.setting", "1"), ErrorCode::INVALID_CONFIG);
+    assert_eq!(alter("message.max.bytes", "many"), ErrorCode::INVALID_CONFIG);
+    assert_eq!(controller_log_bytes(&broker), before);
+    assert_eq!(alter("message.max.bytes", "1000"), ErrorCode::NONE);
+    assert!(controller_log_bytes(&broker) > before, "an alteration is in the controller's log");
 }

@@ -2,6 +2,8 @@
 //! (`ringlane.core.endpoints`) every core is a node besides, and partitions name the core that owns them, so that an
 //! ordinary client connects to it directly. A core's node id is computed from broker and core and never stored.
 
+use std::sync::Arc;
+
 use ringlane_controller::{Broker, BrokerId, ClusterImage, CoreIndex, Endpoint, Partition};
 
 /// Core node ids lie this far apart, above every `node.id` (at most 999,999).
@@ -57,10 +59,18 @@ pub(crate) fn replica_node_id(
     }
 }
 
+/// The broker that leads the partition, if it lives.
+pub(crate) fn leader_broker<'a>(
+    image: &'a ClusterImage,
+    partition: &Partition,
+) -> Option<&'a Broker> {
+    image.broker(partition.leader_core()?.broker).map(Arc::as_ref).filter(|broker| !broker.fenced)
+}
+
 /// The node that serves the partition's leader.
 pub(crate) fn leader_node<'a>(image: &'a ClusterImage, partition: &Partition) -> Option<Node<'a>> {
     let leader = partition.leader_core()?;
-    let broker = image.broker(leader.broker).filter(|broker| !broker.fenced)?;
+    let broker = leader_broker(image, partition)?;
     let core = broker.core_endpoints.iter().find(|core| core.core == leader.core);
     match core {
         Some(core) => Some(Node {

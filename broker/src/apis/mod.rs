@@ -61,6 +61,7 @@ apis! {
     DeleteGroups => delete_groups;
     IncrementalAlterConfigs => incremental_alter_configs;
     DescribeCluster => describe_cluster;
+    DescribeTopicPartitions => describe_topic_partitions;
 }
 
 mod configs;

@@ -39,6 +39,7 @@ settings! {
     fixed max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", within(0, i32::MAX), "Connections from one address; more are closed at once.";
     fixed connections_max_idle_ms: i64 = 600_000, "connections.max.idle.ms", within(1, i64::MAX), "A connection without progress for this long is closed.";
     fixed socket_listen_backlog_size: i32 = 1024, "socket.listen.backlog.size", within(1, i32::MAX), "Connections that may wait to be accepted, for each shard (Kafka: 50; the kernel bounds it by net.core.somaxconn).";
+    fixed max_request_partition_size_limit: i32 = 2000, "max.request.partition.size.limit", within(1, i32::MAX), "Partitions that one answer of DescribeTopicPartitions names; a client asks for the rest.";
     fixed fetch_max_bytes: i32 = 55 * MIB, "fetch.max.bytes", within(1024, i32::MAX), "The most that one fetch answers.";
     fixed group_min_session_timeout_ms: i32 = 6_000, "group.min.session.timeout.ms", within(1, i32::MAX), "The shortest session that a group member may ask for.";
     fixed group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", within(1, i32::MAX), "The longest session that a group member may ask for.";

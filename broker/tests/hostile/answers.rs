@@ -12,7 +12,7 @@ use crate::broker::Broker;
 use crate::raw::Raw;
 
 /// The answer to `request`, handed to `look`; the connection must not close.
-fn ask<R: Request, T>(
+pub(crate) fn ask<R: Request, T>(
     connection: &mut Raw,
     version: i16,
     request: &R,

@@ -15,6 +15,7 @@ mod answers;
 mod memory;
 mod random;
 mod requests;
+mod topic_partitions;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

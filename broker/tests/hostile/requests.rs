@@ -59,6 +59,9 @@ pub(crate) fn kind_of(key: ApiKey) -> Kind {
             m::incremental_alter_configs::IncrementalAlterConfigsRequest::KIND
         }
         ApiKey::DescribeCluster => m::describe_cluster::DescribeClusterRequest::KIND,
+        ApiKey::DescribeTopicPartitions => {
+            m::describe_topic_partitions::DescribeTopicPartitionsRequest::KIND
+        }
     }
 }
 
@@ -102,7 +105,13 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn value(&mut self, field: &str, kind: Kind, nullable: bool) {
         match kind {
-            Kind::Struct { fields, .. } => self.fields(fields),
+            Kind::Struct { .. } if nullable && self.random.once_in(3) => self.bytes.push(0xff),
+            Kind::Struct { fields, .. } => {
+                if nullable {
+                    self.bytes.push(1);
+                }
+                self.fields(fields);
+            }
             Kind::Array(element) => match nullable && self.random.once_in(6) {
                 true => self.length(None, 4),
                 false => {

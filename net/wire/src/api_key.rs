@@ -40,6 +40,8 @@ macro_rules! for_each_api {
             IncrementalAlterConfigs = 44, 0..=1, flexible 1:
                 IncrementalAlterConfigsRequest<'_> => IncrementalAlterConfigsResponse<'a>;
             DescribeCluster = 60, 0..=2, flexible 0: DescribeClusterRequest => DescribeClusterResponse<'a>;
+            DescribeTopicPartitions = 75, 0..=0, flexible 0:
+                DescribeTopicPartitionsRequest<'_> => DescribeTopicPartitionsResponse<'a>;
         }
     };
 }

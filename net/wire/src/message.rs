@@ -242,6 +242,34 @@ macro_rules! message {
             }
         }
 
+        impl<$($lt,)? 'de> $crate::field::ReadField<'de> for Option<$name $(<$lt>)?>
+        where
+            $('de: $lt)?
+        {
+            fn read(
+                r: &mut $crate::reader::Reader<'de>,
+                context: $crate::field::Context,
+            ) -> Result<Self, $crate::error::DecodeError> {
+                $crate::primitives::read_nullable_struct(r, context)
+            }
+
+            fn size_min(_: $crate::field::Context) -> usize {
+                $crate::primitives::NULL_STRUCT_BYTES
+            }
+        }
+
+        impl $(<$lt>)? $crate::field::WriteField for Option<$name $(<$lt>)?> {
+            const KIND: $crate::field::Kind = <$name as $crate::field::WriteField>::KIND;
+
+            fn write(
+                &self,
+                w: &mut $crate::writer::Writer,
+                context: $crate::field::Context,
+            ) -> Result<(), $crate::error::EncodeError> {
+                $crate::primitives::write_nullable_struct(self.as_ref(), w, context)
+            }
+        }
+
         #[cfg(test)]
         impl $(<$lt>)? $crate::tests::generate::Generate for $name $(<$lt>)? {
             fn generate(

@@ -182,6 +182,37 @@ impl<T: LengthPrefixed> WriteField for Option<T> {
     }
 }
 
+/// Bytes of a struct that is null.
+pub(crate) const NULL_STRUCT_BYTES: usize = 1;
+
+/// A struct that may be null: a byte before it, negative for null.
+pub(crate) fn read_nullable_struct<'de, T: ReadField<'de>>(
+    r: &mut Reader<'de>,
+    context: Context,
+) -> Result<Option<T>, DecodeError> {
+    match i8::read(r, context)? {
+        0.. => T::read(r, context).map(Some),
+        _ if context.nullable => Ok(None),
+        _ => Err(r.error(DecodeErrorReason::UnexpectedNull)),
+    }
+}
+
+/// The other direction of [`read_nullable_struct`].
+pub(crate) fn write_nullable_struct<T: WriteField>(
+    value: Option<&T>,
+    w: &mut Writer,
+    context: Context,
+) -> Result<(), EncodeError> {
+    match value {
+        Some(value) => {
+            1i8.write(w, context)?;
+            value.write(w, context)
+        }
+        None if context.nullable => (-1i8).write(w, context),
+        None => Err(EncodeError::UnexpectedNull { field: "", version: context.version }),
+    }
+}
+
 impl LengthPrefixed for &str {
     const WIDTH: LengthWidth = LengthWidth::Short;
     const KIND: Kind = Kind::Primitive("string");

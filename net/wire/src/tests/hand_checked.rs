@@ -9,6 +9,7 @@ use crate::messages::api_versions::ApiVersion;
 use crate::messages::consumer_protocol::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartition,
 };
+use crate::messages::describe_topic_partitions::{Cursor, TopicRequest};
 use crate::messages::fetch::{self, FetchableTopicResponse, PartitionData};
 use crate::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic, ListOffsetsTopicResponse,
@@ -383,6 +384,28 @@ fn offset_fetch_request_10() {
 }
 
 /// KIP-482: a field of a later Kafka is skipped, wherever it stands.
+/// The one API with a struct that may be null.
+#[test]
+fn describe_topic_partitions_request_0_with_and_without_a_cursor() {
+    let topics = [
+        &[2][..],            // topics: one, plus 1
+        &[2, b'a', 0],       // name, no tagged fields
+        &[0, 0, 0x07, 0xd0], // response_partition_limit
+    ];
+    let cursor = [
+        &[1][..],         // cursor: not null
+        &[2, b'a'],       // topic_name
+        &[0, 0, 0, 3, 0], // partition_index, no tagged fields
+    ];
+    let mut request = DescribeTopicPartitionsRequest {
+        topics: vec![TopicRequest { name: "a" }],
+        ..Default::default()
+    };
+    check(&request, 0, &bytes(&[&topics.concat(), &[0xff, 0]])); // null, no tagged fields
+    request.cursor = Some(Cursor { topic_name: "a", partition_index: 3 });
+    check(&request, 0, &bytes(&[&topics.concat(), &cursor.concat(), &[0]]));
+}
+
 #[test]
 fn unknown_tagged_fields_are_skipped() {
     let bytes = bytes(&[

@@ -38,6 +38,7 @@ pub(crate) struct Partition {
     appended: Notify,
     /// Rings when what a waiter looks at may be another thing now: other settings, or a partition that is gone.
     changed: Notify,
+    is_gone: Cell<bool>,
 }
 
 /// Ready at the next change of a partition; see [`Partition::changed`].
@@ -59,7 +60,12 @@ impl Future for Changed {
 
 /// Why a record that was appended will not be acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LogOffline;
+pub(crate) enum Unacknowledged {
+    /// The topic was deleted.
+    Gone,
+    /// The log went offline.
+    LogOffline,
+}
 
 impl Partition {
     /// Takes up leading `log` in `leader_epoch`. A single replica has nobody to ask: all that it may count is visible.
@@ -84,6 +90,7 @@ impl Partition {
             high_watermark: Cell::new(high_watermark),
             appended: Notify::new(),
             changed: Notify::new(),
+            is_gone: Cell::new(false),
         })
     }
 
@@ -141,15 +148,19 @@ impl Partition {
     /// Ready once everything before `end` may be acknowledged, which a client may then also read.
     ///
     /// # Errors
-    /// When the log went offline first.
-    pub(crate) async fn acknowledged(&self, end: Offset) -> Result<(), LogOffline> {
+    /// When the log went offline or the topic was deleted first.
+    pub(crate) async fn acknowledged(&self, end: Offset) -> Result<(), Unacknowledged> {
         loop {
             let changed = self.changed();
             if self.high_watermark().offset() >= end {
                 return Ok(());
             }
+            // First, because a deleted log is closed, which is offline, too.
+            if self.is_gone() {
+                return Err(Unacknowledged::Gone);
+            }
             if self.log.is_offline().is_some() {
-                return Err(LogOffline);
+                return Err(Unacknowledged::LogOffline);
             }
             changed.await;
         }
@@ -181,12 +192,21 @@ impl Partition {
         Changed { moved, changed: self.changed.notified() }
     }
 
-    /// Tells whoever waits that the partition is no longer served here.
-    pub(crate) fn gone(&self) {
+    /// Ends the partition, because its topic was deleted: whoever waits is told. Before its log is closed.
+    pub(crate) fn end(&self) {
+        self.is_gone.set(true);
         self.changed.notify_all();
+    }
+
+    /// Whether its topic was deleted.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.get()
     }
 
     fn is_durable(&self) -> bool {
         self.config.borrow().durable
     }
 }
+
+#[cfg(test)]
+mod tests;

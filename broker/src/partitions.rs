@@ -170,7 +170,7 @@ async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &Cluste
         };
         for partition in removed {
             shard.coordinators.resign(partition.key);
-            partition.gone();
+            partition.end();
             let name = partition_directory_name(&partition.topic, partition.key.1);
             if let Err(error) = partition.log.clone().delete().await {
                 error!(name, "the files of a deleted partition stay behind: {error}");

@@ -20,7 +20,7 @@ use ringlane_wire::{ErrorCode, Records};
 
 use super::topics::{self, ByOwner};
 use super::{Answer, Handled, Request, Started, errors};
-use crate::partition::{Partition, PartitionKey};
+use crate::partition::{Partition, PartitionKey, Unacknowledged};
 use crate::race::join_all;
 use crate::shard::Shard;
 
@@ -201,6 +201,10 @@ async fn append(
         Ok(appended) => appended,
         // A retry waits for its original, which may not be durable yet.
         Err(AppendError::Duplicate(original)) => original,
+        // Deleted while the append waited for its turn: the log is closed, and no disk is at fault.
+        Err(AppendError::Offline(_)) if partition.is_gone() => {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
+        }
         Err(error) => {
             let code = errors::of_append(&error).unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR);
             return Err(Produced::refused(code, Some(error.to_string())));
@@ -217,7 +221,8 @@ async fn settle(shard: &Shard, partition: &Partition, appended: Appended, terms:
         0 => ErrorCode::NONE,
         _ => match shard.reactor.timeout(terms.timeout, partition.acknowledged(end)).await {
             Ok(Ok(())) => ErrorCode::NONE,
-            Ok(Err(_offline)) => ErrorCode::KAFKA_STORAGE_ERROR,
+            Ok(Err(Unacknowledged::Gone)) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Ok(Err(Unacknowledged::LogOffline)) => ErrorCode::KAFKA_STORAGE_ERROR,
             Err(_elapsed) => ErrorCode::REQUEST_TIMED_OUT,
         },
     };

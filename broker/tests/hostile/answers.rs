@@ -2,11 +2,13 @@
 
 use std::fs;
 
+use ringlane_batch::{BatchBuilder, BatchFields, Codec, TimestampMs};
 use ringlane_wire::messages as m;
 use ringlane_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use ringlane_wire::messages::metadata::MetadataRequestTopic;
 use ringlane_wire::messages::offset_fetch::OffsetFetchRequestTopic;
-use ringlane_wire::{ErrorCode, Request, Uuid, frame};
+use ringlane_wire::messages::produce::{PartitionProduceData, TopicProduceData};
+use ringlane_wire::{ErrorCode, Records, Request, Uuid, frame};
 
 use crate::broker::Broker;
 use crate::raw::Raw;
@@ -117,4 +119,52 @@ fn refused_alterations_write_nothing() {
     assert_eq!(controller_log_bytes(&broker), before);
     assert_eq!(alter("message.max.bytes", "1000"), ErrorCode::NONE);
     assert!(controller_log_bytes(&broker) > before, "an alteration is in the controller's log");
+}
+
+fn produce(batch: &[u8]) -> Vec<u8> {
+    let partition = PartitionProduceData { index: 0, records: Some(Records::Borrowed(batch)) };
+    let topic =
+        TopicProduceData { name: "hostile", partition_data: vec![partition], ..Default::default() };
+    let request = m::ProduceRequest {
+        acks: 1,
+        timeout_ms: 10_000,
+        topic_data: vec![topic],
+        ..Default::default()
+    };
+    frame::encode_request(9, 1, None, &request).expect("a request").concat()
+}
+
+/// A client looks at its metadata again, and does not report a failed disk.
+#[test]
+fn a_topic_deleted_under_a_produce_is_unknown() {
+    const FRAMES: usize = 500;
+    let broker = Broker::start(&["num.partitions=1", "ringlane.connection.requests.max=500"]);
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.append(TimestampMs(1), None, Some(b"value"), &[]);
+    let frames = produce(&builder.finish(&BatchFields::default())).repeat(FRAMES);
+    let mut deleting = Raw::connect(&broker.address);
+    for _ in 0..5 {
+        crate::topic_id(&broker.address);
+        let mut producing = Raw::send(&broker.address, &frames);
+        let request = m::DeleteTopicsRequest {
+            topic_names: vec!["hostile"],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        ask(&mut deleting, 5, &request, |answer| {
+            assert_eq!(answer.responses[0].error_code, ErrorCode::NONE);
+        });
+        for _ in 0..FRAMES {
+            let answer = producing.answer().expect("an answer");
+            let (_, answer) = frame::decode_response::<m::ProduceRequest>(&answer, 9)
+                .expect("the answer decodes");
+            let error_code = answer.responses[0].partition_responses[0].error_code;
+            let expected = [
+                ErrorCode::NONE,
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ];
+            assert!(expected.contains(&error_code), "{error_code}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ringlane_batch::{
     BatchBuilder, BatchFields, Codec, Offset, PartitionIndex, TimestampMs, batches,
@@ -32,6 +33,9 @@ const LOAD_BYTES: usize = 1 << 20;
 
 /// What a batch of offsets may decompress to.
 const BATCH_BYTES_MAX: usize = 100 << 20;
+
+/// The least time between two attempts to read a partition that could not be read.
+const LOAD_AGAIN: Duration = Duration::from_secs(3);
 
 /// The coordinators of a shard, by partition of `__consumer_offsets`.
 #[derive(Default)]
@@ -110,8 +114,12 @@ fn group_config(config: &BrokerConfig) -> GroupConfig {
 pub(crate) struct Coordinator {
     reactor: Reactor,
     partition: Rc<Partition>,
-    /// `None` until the partition's records are read.
+    /// `None` until the partition's records are read, and after the end in office.
     groups: RefCell<Option<Groups>>,
+    /// What is answered while there are no groups.
+    absent: Cell<ErrorCode>,
+    /// Rings when there are none and somebody asks.
+    asked: Notify,
     waiting: RefCell<BTreeMap<RequestToken, OneshotSender<Answer>>>,
     next_token: Cell<u64>,
     appends: RefCell<VecDeque<Append>>,
@@ -124,6 +132,8 @@ impl Coordinator {
             reactor: reactor.clone(),
             partition,
             groups: RefCell::new(None),
+            absent: Cell::new(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            asked: Notify::new(),
             waiting: RefCell::default(),
             next_token: Cell::new(0),
             appends: RefCell::default(),
@@ -139,14 +149,18 @@ impl Coordinator {
     /// Looks at the groups, or changes them without anyone waiting.
     ///
     /// # Errors
-    /// COORDINATOR_LOAD_IN_PROGRESS while the records are read, NOT_COORDINATOR afterwards.
+    /// COORDINATOR_LOAD_IN_PROGRESS while the records are read for the first time; NOT_COORDINATOR when they could not be
+    /// read, and after the end in office: the client looks for the coordinator again.
     pub(crate) fn with<R>(
         &self,
         act: impl FnOnce(&mut Groups, Now) -> (R, Effects),
     ) -> Result<R, ErrorCode> {
         let (result, effects) = {
             let mut groups = self.groups.borrow_mut();
-            let groups = groups.as_mut().ok_or(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
+            let Some(groups) = groups.as_mut() else {
+                self.asked.notify_all();
+                return Err(self.absent.get());
+            };
             act(groups, self.now())
         };
         self.carry_out(effects);
@@ -186,10 +200,28 @@ impl Coordinator {
     }
 
     fn unload(&self) {
+        self.absent.set(ErrorCode::NOT_COORDINATOR);
         if let Some(groups) = self.groups.borrow_mut().take() {
             self.answer(groups.unload(self.now()));
         }
         self.waiting.borrow_mut().clear();
+    }
+
+    /// Reads the partition's records, however often it takes: again when somebody asks for a group, after a while.
+    async fn load_at_last(&self, config: GroupConfig) {
+        let mut reported = None;
+        while let Err(problem) = self.load(config.clone()).await {
+            self.absent.set(ErrorCode::NOT_COORDINATOR);
+            if reported.as_ref() != Some(&problem) {
+                error!(
+                    partition = self.partition.key.1.0,
+                    "the groups of this partition of {OFFSETS_TOPIC} cannot be read, and have no coordinator: {problem}"
+                );
+            }
+            reported = Some(problem);
+            self.reactor.sleep(LOAD_AGAIN).await;
+            self.asked.notified().await;
+        }
     }
 
     /// Reads all records of the partition.
@@ -286,14 +318,9 @@ fn apply(replay: &mut Replay, bytes: &[u8], mut at: Offset) -> Result<Offset, St
 
 /// Loads the groups, then serves appends and deadlines for as long as the coordinator is in office.
 async fn run(coordinator: Rc<Coordinator>, config: GroupConfig) {
-    let partition = coordinator.partition.key.1.0;
-    if let Err(problem) = coordinator.load(config).await {
-        return error!(
-            partition,
-            "the groups of this partition cannot be read, and stay without coordinator: {problem}"
-        );
-    }
+    coordinator.load_at_last(config).await;
     if coordinator.partition.log.log_end().0 > 0 {
+        let partition = coordinator.partition.key.1.0;
         info!(partition, "loaded the groups of this partition");
     }
     loop {

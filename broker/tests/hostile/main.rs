@@ -16,6 +16,7 @@ mod memory;
 mod random;
 mod requests;
 mod topic_partitions;
+mod unreadable_groups;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -2,12 +2,14 @@
 //! asynchronous.
 //!
 //! What survives a crash: bytes written before a completed [`File::sync_data`]; names created, renamed or removed before
-//! a completed [`Disk::sync_dir`] of their directory. The simulation takes everything else away, in part or whole.
+//! a completed [`Disk::sync_dir`] of their directory; both, before a completed [`Disk::sync_file_system`]; bytes of a
+//! completed [`DirectFile::write_durable`]. The simulation takes everything else away, in part or whole.
 
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::direct::{DirectBuffer, DirectFile};
 use crate::reactor::{Reactor, Side};
 use crate::{sim, uring};
 
@@ -96,6 +98,15 @@ impl Disk {
         }))
     }
 
+    /// Opens a file whose writes bypass the page cache, or go through it where the file system knows no other way
+    /// ([`DirectFile::is_direct`] tells).
+    ///
+    /// # Errors
+    /// As open(2).
+    pub async fn open_direct(&self, path: &Path, options: OpenOptions) -> io::Result<DirectFile> {
+        DirectFile::open(self, path, options).await
+    }
+
     /// Creates a directory and the ones above it that are missing.
     ///
     /// # Errors
@@ -150,6 +161,16 @@ impl Disk {
     /// As fsync(2).
     pub async fn sync_dir(&self, path: &Path) -> io::Result<()> {
         either!(&self.0, DiskSide, shard => shard.sync_dir(path).await)
+    }
+
+    /// Makes everything of the file system that holds the directory `path` durable: every write and every change of a name
+    /// that came before this call. Does not stop the shard while it takes its time.
+    ///
+    /// # Errors
+    /// As syncfs(2): with EIO when any write-back of the file system has failed since this shard's last call for `path`,
+    /// or since nobody has been told of it before the first one.
+    pub async fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.sync_file_system(path).await)
     }
 
     /// Takes the exclusive lock on `path` (made when missing) until the answer is dropped or the process ends, or says at
@@ -255,6 +276,13 @@ impl File {
         either!(&self.0, FileSide, file => file.sync_data().await)
     }
 
+    /// Asks for the dirty pages of a range to be written back from now on, without waiting (sync_file_range(2) with
+    /// SYNC_FILE_RANGE_WRITE). A hint that spares a later sync the work: it makes nothing durable, and an error shows at
+    /// that sync.
+    pub fn start_write_back(&self, offset: u64, len: u64) {
+        either!(&self.0, FileSide, file => file.start_write_back(offset, len));
+    }
+
     /// Cuts or extends the file to `len` bytes.
     ///
     /// # Errors
@@ -279,6 +307,30 @@ impl File {
     #[expect(clippy::len_without_is_empty, reason = "a length that may fail has no is_empty")]
     pub fn len(&self) -> io::Result<u64> {
         either!(&self.0, FileSide, file => file.len())
+    }
+
+    /// From now on [`Self::write_direct`] bypasses the page cache, if the answer is true.
+    pub(crate) fn bypass_page_cache(&self) -> io::Result<bool> {
+        match &self.0 {
+            FileSide::Uring(file) => file.bypass_page_cache(),
+            FileSide::Sim(_) => Ok(true),
+        }
+    }
+
+    /// See [`DirectFile`].
+    pub(crate) async fn write_direct(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+        durable: bool,
+    ) -> (io::Result<()>, DirectBuffer) {
+        either!(&self.0, FileSide, file => file.write_direct(buffer, len, offset, durable).await)
+    }
+
+    /// See [`DirectFile::allocate`].
+    pub(crate) async fn allocate(&self, len: u64) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.allocate(len).await)
     }
 }
 

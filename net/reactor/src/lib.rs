@@ -3,6 +3,7 @@
 //! scheduler, a disk and a network with faults). Nothing outside this crate can tell which one it runs on.
 
 mod clock;
+mod direct;
 mod executor;
 mod file;
 mod host;
@@ -18,6 +19,7 @@ mod timer;
 mod uring;
 
 pub use clock::Instant;
+pub use direct::{DirectBuffer, DirectFile};
 pub use executor::{Queue, Task};
 pub use file::{DirEntry, Disk, File, FileLock, Metadata, OpenOptions};
 pub use host::{hostname, read_to_string, resolve};

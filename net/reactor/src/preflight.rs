@@ -50,8 +50,15 @@ struct Facts {
     io_uring_disabled: Option<u32>,
     /// The error number of making a ring as a shard does.
     ring: Result<(), i32>,
+    /// The error number of registering the memory of the shards' direct writes.
+    fixed_buffers: Result<(), i32>,
     memlock_bytes: u64,
     files: u64,
+}
+
+/// A call's outcome as a fact.
+fn code<T>(result: io::Result<T>) -> Result<(), i32> {
+    result.map(drop).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn read_facts(shards: u16) -> Facts {
@@ -63,7 +70,8 @@ fn read_facts(shards: u16) -> Facts {
         shards,
         release: release.trim().to_owned(),
         io_uring_disabled: disabled.ok().and_then(|text| text.trim().parse().ok()),
-        ring: uring::try_ring().map_err(|error| error.raw_os_error().unwrap_or(libc::EIO)),
+        ring: code(uring::try_ring()),
+        fixed_buffers: code(uring::try_fixed_buffers(shards)),
         memlock_bytes,
         files: raise(libc::RLIMIT_NOFILE),
     }
@@ -87,7 +95,11 @@ fn raise(resource: libc::__rlimit_resource_t) -> u64 {
 
 /// Says what the facts mean, the worst first.
 fn judge(facts: &Facts) -> Vec<Finding> {
-    let findings = [judge_memlock(facts), judge_ring(facts), judge_files(facts)];
+    let findings = [
+        judge_memlock(facts).or_else(|| judge_fixed_buffers(facts)),
+        judge_ring(facts),
+        judge_files(facts),
+    ];
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
@@ -151,6 +163,21 @@ fn judge_memlock(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+/// Without registered buffers everything works: only a limit that forbids them, and can be raised, is worth a word.
+fn judge_fixed_buffers(facts: &Facts) -> Option<Finding> {
+    if facts.ring.is_err() || facts.fixed_buffers != Err(libc::ENOMEM) {
+        return None;
+    }
+    let sentence = format!(
+        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK), too little for the registered \
+        write buffers of {} shards, whose direct writes then cost more CPU: raise the limit with \
+        `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+        facts.memlock_bytes >> 10,
+        facts.shards,
+    );
+    Some(Finding { severity: Severity::Limits, sentence })
+}
+
 fn judge_files(facts: &Facts) -> Option<Finding> {
     let needed = FILES_PER_SHARD * u64::from(facts.shards);
     let severity = match facts.files {
@@ -185,6 +212,7 @@ mod tests {
             release: "6.18.44-generic".into(),
             io_uring_disabled: Some(0),
             ring: Ok(()),
+            fixed_buffers: Ok(()),
             memlock_bytes: libc::RLIM_INFINITY,
             files: 1 << 20,
         }
@@ -238,6 +266,17 @@ mod tests {
         assert_eq!(severity, Severity::Limits);
         assert!(sentence.contains("1024"), "{sentence}");
         assert_eq!(found(&Facts { files: 100, ..sound() }).0, Severity::Prevents);
+    }
+
+    #[test]
+    fn buffers_that_cannot_be_registered_are_told_once_and_only_for_the_limit() {
+        let scarce = Facts { memlock_bytes: 1 << 20, fixed_buffers: Err(libc::ENOMEM), ..sound() };
+        let (severity, sentence) = found(&scarce);
+        assert_eq!(severity, Severity::Limits);
+        assert!(sentence.contains("1024 KiB") && sentence.contains("ulimit -l"), "{sentence}");
+        assert_eq!(judge(&Facts { fixed_buffers: Err(libc::EINVAL), ..sound() }), []);
+        let (severity, _) = found(&Facts { memlock_bytes: 64 << 10, ..scarce });
+        assert_eq!(severity, Severity::Prevents, "the greater lack of the same thing");
     }
 
     #[test]

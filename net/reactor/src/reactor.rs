@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::direct::DirectBuffer;
 use crate::executor::{Queue, Task};
 use crate::file::Disk;
 use crate::listener::{AddressReservation, Listener};
@@ -125,6 +126,12 @@ impl Reactor {
     /// The file systems that this shard sees.
     pub fn disk(&self) -> Disk {
         Disk::new(self)
+    }
+
+    /// An aligned buffer of zeros for direct writes: `len` bytes, rounded up to whole blocks and to one at least.
+    /// Registered with the shard's ring as long as its table has room and the host lets that much memory be locked.
+    pub fn direct_buffer(&self, len: usize) -> DirectBuffer {
+        DirectBuffer::new(self, len)
     }
 
     /// Listens on a reserved address, together with every other shard that does (SO_REUSEPORT: the kernel deals the

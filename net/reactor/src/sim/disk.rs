@@ -9,16 +9,24 @@
 //!   the last one or any between, unwritten sectors inside it zeros; each unsynced change of a name is there or not, as a
 //!   whole and never without the ones it rests on. A rename is atomic. A synced sector never changes, and a sector is
 //!   never torn within.
-//! - A dirty page may be written back before the next write to it, though nobody syncs.
+//! - A dirty page may be written back before the next write to it, though nobody syncs; and when a hint asks for it.
+//! - A direct write takes effect when it completes: a durable one is then in the cache and on the device, with as much of
+//!   the length as it takes to read it, and nothing but later writes and cuts changes it; one that is not durable is like
+//!   any write. While it is on its way, both kinds of crash leave each of its sectors new or old by itself (the end of a
+//!   process in the cache, not yet safe), and pages beside its range as they are. One whose future is dropped lands later
+//!   all the same, in part perhaps, and is not safe.
+//! - `sync_file_system` covers, of all files and names of the host, what `sync_data` and `sync_dir` would.
 //! - A crash cut falls on one operation that writes or syncs: it has not happened, has happened in part (a prefix of a
-//!   write, some pages of a sync, some names of a recursive remove) or wholly; nothing that the process does after it counts.
-//! - Faults (`DiskFaults`): a write fails with EIO, a prefix of it done; a sync fails with EIO, after which its pages count
-//!   as clean, written or not, and may show the old bytes; a sync lies (nothing is written); a page goes astray within its
+//!   write, some sectors of a direct one, some pages of a sync, some names of a recursive remove) or wholly; nothing that the process does after it counts.
+//! - Faults (`DiskFaults`): a write fails with EIO, a prefix of it done (of a direct one, some sectors); a sync fails with EIO, after which its pages count
+//!   as clean, written or not, and may show the old bytes; a sync or a durable direct write lies (nothing is written); a page goes astray within its
 //!   file or to the device with a flipped bit, both unseen until the cache is gone; a read fails with EIO or gives a
 //!   flipped bit once; an operation takes a thousand times as long; the disk is full at a capacity (ENOSPC, nothing done).
 //! - Reads that may not wait are refused now and then, as a cold cache would.
 
 mod content;
+mod direct;
+mod file_system;
 mod names;
 mod operations;
 mod outside;
@@ -28,7 +36,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use content::Snapshot;
+use content::{Landing, Snapshot};
+use direct::DirectWrite;
 pub(super) use names::InodeId;
 use names::Tree;
 
@@ -46,19 +55,19 @@ pub enum CrashKind {
 /// How a disk fails; rates are once in so many operations, 0 for never. The default does not fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DiskFaults {
-    /// A write fails with EIO, a prefix of it done.
+    /// A write fails with EIO, a prefix of it done; of a direct one, some sectors.
     pub write_error_one_in: u64,
-    /// A sync of a file or directory fails with EIO.
+    /// A sync of a file, a directory or the file system fails with EIO.
     pub sync_error_one_in: u64,
-    /// A sync of a file says that it worked and wrote nothing.
+    /// A sync of a file or the file system, or a durable direct write, says that it worked and wrote nothing.
     pub sync_lost_one_in: u64,
     /// A read fails with EIO.
     pub read_error_one_in: u64,
     /// A read gives one wrong bit; the next one may be right.
     pub read_flip_one_in: u64,
-    /// Of the pages that a sync writes, one arrives with a wrong bit.
+    /// Of the pages that a sync or a durable direct write writes, one arrives with a wrong bit.
     pub page_flip_one_in: u64,
-    /// Of the pages that a sync writes, one lands over another of its file.
+    /// Of the pages that a sync or a durable direct write writes, one lands over another of its file.
     pub page_astray_one_in: u64,
     /// An operation takes a thousand times as long.
     pub slow_one_in: u64,
@@ -88,6 +97,18 @@ impl Default for DiskFaults {
     }
 }
 
+impl DiskFaults {
+    /// Where a page lands of a sync or durable write that says that it worked, and may have `lost` everything.
+    fn landing(&self, lost: bool, rng: &mut Rng) -> Landing {
+        match lost {
+            true => Landing::Nowhere,
+            false if rng.one_in(self.page_astray_one_in) => Landing::Astray,
+            false if rng.one_in(self.page_flip_one_in) => Landing::Flipped,
+            false => Landing::Right,
+        }
+    }
+}
+
 /// See the head of this file.
 pub(super) struct Disk {
     tree: Tree,
@@ -99,6 +120,9 @@ pub(super) struct Disk {
     cut: Option<(u64, CrashKind)>,
     /// What the disk is going to be once the process past its crash is gone; until then that process sees a ghost.
     survivor: Option<(CrashKind, Tree)>,
+    /// Direct writes on their way, by number.
+    in_flight: BTreeMap<u64, DirectWrite>,
+    next_direct_write: u64,
     locks: BTreeMap<InodeId, u64>,
     next_lock: u64,
     /// Open files and how often.
@@ -124,6 +148,8 @@ impl Disk {
             operations: 0,
             cut: None,
             survivor: None,
+            in_flight: BTreeMap::new(),
+            next_direct_write: 0,
             locks: BTreeMap::new(),
             next_lock: 0,
             open: BTreeMap::new(),
@@ -168,16 +194,23 @@ impl Disk {
     pub(super) fn crash(&mut self, kind: CrashKind) {
         match self.survivor.take() {
             Some((_, tree)) => self.tree = tree,
-            None if kind == CrashKind::Power => {
-                self.tree.lose_power(self.faults.sector_bytes, &mut self.rng);
+            None => {
+                let sector_bytes = self.faults.sector_bytes;
+                direct::land(&self.in_flight, kind, &mut self.tree, sector_bytes, &mut self.rng);
+                if kind == CrashKind::Power {
+                    self.tree.lose_power(sector_bytes, &mut self.rng);
+                }
             }
-            None => {}
         }
+        self.in_flight.clear();
         self.process_ended();
     }
 
-    /// The kernel closes what the process had open.
+    /// The kernel closes what the process had open, and finishes its direct writes or not.
     pub(super) fn process_ended(&mut self) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        let sector_bytes = self.faults.sector_bytes;
+        direct::land(&in_flight, CrashKind::Process, &mut self.tree, sector_bytes, &mut self.rng);
         self.cut = None;
         self.locks.clear();
         self.open.clear();
@@ -203,8 +236,10 @@ impl Disk {
         if done == 2 {
             survivor = self.tree.clone();
         }
+        let sector_bytes = self.faults.sector_bytes;
+        direct::land(&self.in_flight, kind, &mut survivor, sector_bytes, &mut self.rng);
         if kind == CrashKind::Power {
-            survivor.lose_power(self.faults.sector_bytes, &mut self.rng);
+            survivor.lose_power(sector_bytes, &mut self.rng);
         }
         self.survivor = Some((kind, survivor));
         result

@@ -12,7 +12,7 @@ use crate::file::{DirEntry, Metadata, OpenOptions};
 
 /// The kinds of operations in the trace.
 #[derive(Clone, Copy)]
-enum Op {
+pub(super) enum Op {
     Open = 1,
     Write,
     Read,
@@ -20,17 +20,19 @@ enum Op {
     SetLen,
     Names,
     Lock,
+    Direct,
+    WriteBack,
 }
 
 impl Shard {
-    fn disk<T>(&self, op: Op, values: [u64; 3], f: impl FnOnce(&mut Disk) -> T) -> T {
+    pub(super) fn disk<T>(&self, op: Op, values: [u64; 3], f: impl FnOnce(&mut Disk) -> T) -> T {
         let [a, b, c] = values;
         self.world().trace.add(Kind::Disk, &[self.key(), op as u64, a, b, c]);
         self.world().with_host(self.host(), |host| f(&mut host.disk))
     }
 
     /// An operation on the device: it takes its time, before or after its effect. A process past its crash waits for ever.
-    async fn device<T>(
+    pub(super) async fn device<T>(
         self: &Rc<Self>,
         op: Op,
         values: [u64; 3],
@@ -89,11 +91,11 @@ impl Shard {
 
 /// An open file. Clones share it.
 #[derive(Clone)]
-pub(crate) struct File(Rc<OpenFile>);
+pub(crate) struct File(pub(super) Rc<OpenFile>);
 
-struct OpenFile {
-    shard: Rc<Shard>,
-    inode: InodeId,
+pub(super) struct OpenFile {
+    pub(super) shard: Rc<Shard>,
+    pub(super) inode: InodeId,
     writable: bool,
 }
 
@@ -123,11 +125,11 @@ impl File {
         Ok(file)
     }
 
-    fn disk<T>(&self, op: Op, values: [u64; 2], f: impl FnOnce(&mut Disk) -> T) -> T {
+    pub(super) fn disk<T>(&self, op: Op, values: [u64; 2], f: impl FnOnce(&mut Disk) -> T) -> T {
         self.0.shard.disk(op, [self.0.inode, values[0], values[1]], f)
     }
 
-    fn may_write(&self) -> io::Result<()> {
+    pub(super) fn may_write(&self) -> io::Result<()> {
         match self.0.writable {
             true => Ok(()),
             false => Err(io::Error::from_raw_os_error(libc::EBADF)),

@@ -1,6 +1,7 @@
 //! The simulation: hosts with their shards, disks, clocks and a network between them, all on one thread in virtual time,
 //! every choice drawn from one seed. The same seed replays the same run, step by step.
 
+mod direct;
 mod disk;
 mod file;
 mod host;

@@ -14,13 +14,13 @@ use super::Shard;
 use crate::file::OpenOptions;
 
 /// Reads and writes at most this much in one operation, well below the kernel's 2 GiB.
-const TRANSFER_BYTES_MAX: usize = 1 << 30;
+pub(super) const TRANSFER_BYTES_MAX: usize = 1 << 30;
 
 /// See [`crate::File`].
 #[derive(Clone)]
 pub(crate) struct File {
-    shard: Rc<Shard>,
-    fd: Rc<OwnedFd>,
+    pub(super) shard: Rc<Shard>,
+    pub(super) fd: Rc<OwnedFd>,
     /// Whether it has positions to read at; a terminal or a pipe has none.
     seekable: bool,
 }
@@ -68,7 +68,7 @@ fn position(offset: u64) -> io::Result<libc::off_t> {
 }
 
 /// Repeats a system call that a signal interrupts.
-fn uninterrupted(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+pub(super) fn uninterrupted(mut call: impl FnMut() -> isize) -> io::Result<usize> {
     loop {
         if let Ok(result) = usize::try_from(call()) {
             return Ok(result);
@@ -232,7 +232,7 @@ impl File {
     }
 }
 
-fn is_any(error: &io::Error, codes: &[i32]) -> bool {
+pub(super) fn is_any(error: &io::Error, codes: &[i32]) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 

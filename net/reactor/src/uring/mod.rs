@@ -3,13 +3,17 @@
 //! glommio's). Nothing outside this folder names either.
 //!
 //! Order of reading: `run` starts the shards, `driver` is the loop of one, `task` and `waker` what it runs, `ring` and
-//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `directory` are what is built on that.
+//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `direct`, `directory`, `file_system` are what is
+//! built on that.
 
 mod buffers;
 mod config;
+mod direct;
 mod directory;
 mod driver;
 mod file;
+mod file_system;
+mod fixed;
 mod listener;
 mod op;
 mod receive;
@@ -26,6 +30,7 @@ mod waker;
 
 pub use config::{ShardConfig, allowed_cpus};
 pub(crate) use file::{File, FileLock};
+pub(crate) use fixed::{Registration, try_fixed_buffers};
 pub(crate) use listener::Listener;
 pub use run::run_shards;
 pub(crate) use shard::Shard;

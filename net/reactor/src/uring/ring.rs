@@ -16,6 +16,7 @@ use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::buffers::Buffers;
+use super::fixed::FixedTable;
 use super::receive::Receiving;
 use super::slab::{Key, Slab};
 use super::{Shard, ShardConfig};
@@ -52,6 +53,8 @@ pub(super) struct Ring {
     taken: RefCell<VecDeque<Completion>>,
     pub(super) slots: RefCell<Slab<Slot>>,
     pub(super) buffers: Rc<Buffers>,
+    /// The table of registered buffers for direct writes.
+    fixed: RefCell<FixedTable>,
     /// Operations without their last completion; the bell and cancellations, which own nothing, not counted.
     in_flight: Cell<usize>,
     ending: Cell<bool>,
@@ -71,11 +74,12 @@ impl Ring {
             .setup_cqsize(config.ring_entries * 4)
             .build(config.ring_entries)?;
         let buffers = Buffers::register(&uring.submitter(), config)?;
+        let fixed = RefCell::new(FixedTable::register(&uring.submitter()));
         let (uring, slots) = (RefCell::new(uring), RefCell::new(Slab::new()));
         let (buffers, in_flight, ending) = (Rc::new(buffers), Cell::new(0), Cell::new(false));
         let starved = RefCell::new(Vec::new());
         let taken = RefCell::new(VecDeque::with_capacity(config.ring_entries as usize));
-        Ok(Self { uring, taken, slots, buffers, in_flight, ending, starved })
+        Ok(Self { uring, taken, slots, buffers, fixed, in_flight, ending, starved })
     }
 
     /// Lets `bell` end a wait of this ring. Edge-triggered: nobody has to read the bell.
@@ -109,6 +113,31 @@ impl Ring {
         // SAFETY: as our caller promises.
         unsafe { self.push(&entry.user_data(key.as_u64())) };
         key
+    }
+
+    /// Starts an operation whose end interests nobody, with what it needs until then.
+    ///
+    /// # Safety
+    /// As [`super::Shard::start`].
+    pub(super) unsafe fn start_detached<R: 'static>(&self, entry: squeue::Entry, resources: R) {
+        let _resources: Box<dyn Any> = Box::new(resources);
+        // SAFETY: as our caller promises; the slot holds the resources until the completion.
+        unsafe { self.start(entry, Slot::Abandoned { _resources, yields_descriptor: false }) };
+    }
+
+    /// Puts memory into the table of registered buffers, or has no place for it.
+    ///
+    /// # Safety
+    /// The memory must stay until [`Ring::unregister_buffer`].
+    pub(super) unsafe fn register_buffer(&self, start: *mut u8, len: usize) -> Option<u16> {
+        let uring = self.uring.borrow();
+        // SAFETY: as our caller promises.
+        unsafe { self.fixed.borrow_mut().add(&uring.submitter(), start, len) }
+    }
+
+    /// Takes memory out of the table again. No operation may use it any more.
+    pub(super) fn unregister_buffer(&self, index: u16) {
+        self.fixed.borrow_mut().remove(&self.uring.borrow().submitter(), index);
     }
 
     /// Asks the kernel to end an operation early. It still completes.

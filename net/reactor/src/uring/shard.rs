@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use glommio::{Latency, Shares, TaskQueueHandle};
 
 use super::ShardConfig;
+use super::file_system::FileSystems;
 use super::ring::Ring;
 use super::slab::Slab;
 use super::sleep::Timers;
@@ -29,6 +30,7 @@ pub(crate) struct Shard {
     pub(super) timers: Timers,
     pub(super) queues: Queues,
     pub(super) loop_state: LoopState,
+    pub(super) file_systems: FileSystems,
     rng: RefCell<Rng>,
 }
 
@@ -120,6 +122,7 @@ impl Shard {
             timers: Timers::default(),
             queues: Queues::create(),
             loop_state: LoopState::default(),
+            file_systems: FileSystems::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
         }))
     }

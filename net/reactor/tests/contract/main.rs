@@ -2,6 +2,7 @@
 //! keeps to what is tested here cannot tell the two apart.
 
 mod cancellation;
+mod direct;
 mod directories;
 mod files;
 mod listeners;

@@ -1,7 +1,11 @@
 //! A file's bytes twice, as the page cache has them and as the device does, and how the second follows the first.
 
+mod direct;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use direct::DirectPage;
 
 use super::pages::{PAGE_BYTES, Page, Pages, page_of};
 use crate::Rng;
@@ -15,6 +19,9 @@ pub(super) struct Content {
     dirty: BTreeMap<u64, u64>,
     /// Cuts that the device does not have yet: version and length.
     cuts: Vec<(u64, u64)>,
+    /// What durable direct writes have put on the device since the last sync: syncs that began before them, and cuts that
+    /// are lost or kept, leave it alone.
+    direct: BTreeMap<u64, DirectPage>,
     /// Counts writes and changes of length.
     version: u64,
     /// The newest version that a sync has covered.
@@ -82,6 +89,7 @@ impl Content {
             if self.cuts.is_empty() && self.dirty.contains_key(&page) && rng.one_in(8) {
                 let before = self.cached.page_or_zeros(page);
                 self.durable.put(page, before);
+                self.direct.remove(&page);
             }
         }
         self.cached.write(offset, bytes);
@@ -93,6 +101,7 @@ impl Content {
         self.version += 1;
         if len < self.cached.len() {
             self.cuts.push((self.version, len));
+            self.direct_cut(len);
             self.dirty.retain(|&page, _| page < len.div_ceil(PAGE_BYTES as u64));
             if self.cached.page(page_of(len)).is_some() && !len.is_multiple_of(PAGE_BYTES as u64) {
                 self.dirty.insert(page_of(len), self.version);
@@ -177,13 +186,24 @@ impl Content {
         rng: &mut Rng,
         mut landing: impl FnMut(&mut Rng) -> Landing,
     ) {
+        let mut device = std::mem::take(&mut self.durable);
+        self.keep_direct(&mut device);
+        self.durable = device;
         for (index, page) in &snapshot.pages {
-            match landing(rng) {
+            if self.is_overtaken(*index, snapshot.version) {
+                continue;
+            }
+            let landing = landing(rng);
+            if matches!(landing, Landing::Right | Landing::Flipped) {
+                self.direct.remove(index);
+            }
+            match landing {
                 Landing::Right => self.durable.put(*index, page.clone()),
                 Landing::Nowhere => {}
                 Landing::Astray => {
                     let elsewhere = rng.below(self.durable.len().div_ceil(PAGE_BYTES as u64));
                     self.durable.put(elsewhere, page.clone());
+                    self.direct.remove(&elsewhere);
                 }
                 Landing::Flipped => {
                     self.durable.put(*index, page.clone());
@@ -201,6 +221,7 @@ impl Content {
         self.synced = snapshot.version;
         self.dirty.retain(|_, version| *version > snapshot.version);
         self.cuts.retain(|&(version, _)| version > snapshot.version);
+        self.direct_covered(snapshot.version);
     }
 
     /// Keeps what the device has, plus by the seed any of the sectors of `sector_bytes` that write-back may have brought
@@ -223,6 +244,7 @@ impl Content {
             _ => after.len() + rng.below(end_max - after.len() + 1),
         };
         after.set_len(end);
+        self.keep_direct(&mut after);
         // All, none or some: the mixtures between would hardly ever give the first two for a large file.
         let survives = rng.below(5);
         let lost = |page: &u64| *page >= first_lost;

@@ -67,7 +67,7 @@ impl Disk {
         self.operate(part, |tree, rng| put(tree, bytes, rng))
     }
 
-    fn room_for(&mut self, pages: u64) -> io::Result<()> {
+    pub(super) fn room_for(&mut self, pages: u64) -> io::Result<()> {
         if self.faults.capacity_bytes == u64::MAX || pages == 0 {
             return Ok(());
         }
@@ -120,6 +120,22 @@ impl Disk {
         Ok(())
     }
 
+    /// The length and its blocks at once, or neither.
+    pub(in crate::sim) fn allocate(&mut self, id: InodeId, len: u64) -> io::Result<()> {
+        let mut wanted = self.tree.file(id)?.clone();
+        let before = wanted.allocated_pages();
+        if wanted.cached().len() != len {
+            wanted.set_len(len);
+        }
+        wanted.reserve(len);
+        self.room_for(wanted.allocated_pages().saturating_sub(before))?;
+        let allocate = |tree: &mut Tree, _: &mut Rng| -> io::Result<()> {
+            *tree.file(id)? = wanted;
+            Ok(())
+        };
+        self.operate(|_, _| {}, allocate)
+    }
+
     /// Begins a sync. `None`: the crash cut fell on it.
     pub(in crate::sim) fn start_sync(&mut self, inode: InodeId) -> io::Result<Option<Sync>> {
         let snapshot = self.tree.file(inode)?.snapshot();
@@ -146,12 +162,7 @@ impl Disk {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
         let lost = self.rng.one_in(faults.sync_lost_one_in);
-        file.install(&sync.snapshot, &mut self.rng, |rng| match lost {
-            true => Landing::Nowhere,
-            false if rng.one_in(faults.page_astray_one_in) => Landing::Astray,
-            false if rng.one_in(faults.page_flip_one_in) => Landing::Flipped,
-            false => Landing::Right,
-        });
+        file.install(&sync.snapshot, &mut self.rng, |rng| faults.landing(lost, rng));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use super::super::content::Snapshot;
 use super::{Change, Content, Inode, InodeId, Place, ROOT, Tree};
 use crate::Rng;
 
@@ -104,8 +105,23 @@ impl Tree {
 
     /// Makes every change of names durable.
     pub(in crate::sim::disk) fn sync_all_names(&mut self) {
-        for change in std::mem::take(&mut self.changes).into_values() {
+        self.sync_names_before(self.snapshot());
+    }
+
+    /// Makes every change of names before `snapshot` durable.
+    pub(in crate::sim::disk) fn sync_names_before(&mut self, snapshot: u64) {
+        let later = self.changes.split_off(&snapshot);
+        for change in std::mem::replace(&mut self.changes, later).into_values() {
             self.make_durable(change);
         }
+    }
+
+    /// The files that a sync of everything has something to do for, in order.
+    pub(in crate::sim::disk) fn unsynced_files(&self) -> Vec<(InodeId, Snapshot)> {
+        let unsynced = |(&id, inode): (&InodeId, &Inode)| match inode {
+            Inode::File(content) if !content.is_synced() => Some((id, content.snapshot())),
+            _ => None,
+        };
+        self.inodes.iter().filter_map(unsynced).collect()
     }
 }

@@ -1,0 +1,84 @@
+//! The timing of direct writes and of the sync of a file system, whose effects are in `disk/`.
+
+use std::future::pending;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::file::{File, Op};
+use super::shard::Shard;
+use crate::direct::DirectBuffer;
+use crate::{Queue, oneshot};
+
+impl Shard {
+    /// It covers what came before it began, whatever is written while it runs.
+    pub(crate) async fn sync_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
+        self.alive().await;
+        let started = self.disk(Op::Sync, [5, 0, 0], |disk| disk.start_sync_file_system(path))?;
+        let Some(sync) = started else { return pending().await };
+        let (latency, _) = self.world().with_host(self.host(), |host| host.disk.latency());
+        self.pause(latency).await;
+        self.disk(Op::Sync, [6, 0, 0], |disk| disk.end_sync_file_system(&sync))
+    }
+}
+
+impl File {
+    /// The write is the device's from its start: it completes in a task of its own, also when nobody waits any more.
+    pub(crate) async fn write_direct(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+        durable: bool,
+    ) -> (io::Result<()>, DirectBuffer) {
+        let (shard, inode) = (&self.0.shard, self.0.inode);
+        shard.alive().await;
+        if len == 0 {
+            return (Ok(()), buffer);
+        }
+        let start = || {
+            self.may_write()?;
+            let bytes = &buffer[..len];
+            self.disk(Op::Direct, [offset, len as u64], |disk| {
+                disk.start_direct_write(inode, offset, bytes, durable)
+            })
+        };
+        let number = match start() {
+            Ok(Some(number)) => number,
+            Ok(None) => return pending().await,
+            Err(error) => return (Err(error), buffer),
+        };
+        let (latency, _) = shard.world().with_host(shard.host(), |host| host.disk.latency());
+        let (sender, receiver) = oneshot();
+        let file = self.clone();
+        let completes = async move {
+            file.0.shard.pause(latency).await;
+            file.0.shard.alive().await;
+            let abandoned = sender.is_closed();
+            let result = file.disk(Op::Direct, [number, u64::from(abandoned)], |disk| {
+                disk.end_direct_write(number, abandoned)
+            });
+            let _ = sender.send(result);
+        };
+        shard.spawn(Queue::Background, Box::pin(completes)).detach();
+        match receiver.await {
+            Some(result) => (result, buffer),
+            // Its shard ends, and this task with it.
+            None => pending().await,
+        }
+    }
+
+    pub(crate) async fn allocate(&self, len: u64) -> io::Result<()> {
+        self.may_write()?;
+        let (shard, inode) = (&self.0.shard, self.0.inode);
+        shard.device(Op::SetLen, [inode, len, 2], |disk| disk.allocate(inode, len)).await
+    }
+
+    pub(crate) fn start_write_back(&self, offset: u64, len: u64) {
+        if self.0.shard.is_alive() {
+            self.disk(Op::WriteBack, [offset, len], |disk| {
+                disk.write_back(self.0.inode, offset, len);
+            });
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod checkpoint;
 mod config;
 mod error;
 mod group_sync;
+pub mod journal;
 mod leader_epochs;
 mod log;
 mod log_directory;

@@ -1,0 +1,56 @@
+//! Looks for the headers of groups at every block of a journal's file. Behind a good header it goes on at the group's end.
+
+use std::path::Path;
+
+use ringlane_reactor::File;
+
+use super::super::format::{BLOCK_BYTES, Fault, GROUP_HEADER_BYTES, GroupHeader, Place};
+use crate::error::StorageError;
+
+/// The bytes of one read.
+const WINDOW_BYTES: u64 = 128 * 1024;
+
+/// All groups of `shard` in its file number `file`, by their headers alone, in the order of the file. A group that is not
+/// where it was written, or longer than its file, is none.
+///
+/// Groups are written one behind the other from the file's start, so whatever lies inside a group's length is older than
+/// its header: nothing is missed by stepping over it.
+pub(super) async fn locate(
+    file: &File,
+    path: &Path,
+    (shard, number): (u16, u32),
+) -> Result<Vec<GroupHeader>, StorageError> {
+    let len = file.len().map_err(StorageError::io("read the length of", path))?;
+    let mut found = Vec::new();
+    let (mut window, mut window_at, mut at) = (Vec::new(), 0, 0);
+    while at + (GROUP_HEADER_BYTES as u64) <= len {
+        if at + (GROUP_HEADER_BYTES as u64) > window_at + window.len() as u64 {
+            let wanted = WINDOW_BYTES.min(len - at) as usize;
+            let read = file.read_at(vec![0; wanted], at).await;
+            window = read.map_err(StorageError::io("read", path))?;
+            window_at = at;
+            if window.len() < GROUP_HEADER_BYTES {
+                break;
+            }
+        }
+        let Ok(block) = u32::try_from(at / BLOCK_BYTES as u64) else { break };
+        let place = Place { file: number, block };
+        at = match GroupHeader::parse(&window[(at - window_at) as usize..]) {
+            Ok(header) if is_here(&header, shard, place, len - at) => {
+                found.push(header);
+                at + header.padded_bytes()
+            }
+            Err(fault @ Fault::Version(_)) => {
+                let reason =
+                    format!("{fault}: start the version that wrote it, and stop it cleanly");
+                return Err(StorageError::Foreign { path: path.to_path_buf(), reason });
+            }
+            _ => at + BLOCK_BYTES as u64,
+        };
+    }
+    Ok(found)
+}
+
+fn is_here(header: &GroupHeader, shard: u16, place: Place, rest_of_file: u64) -> bool {
+    header.shard == shard && header.place == place && header.padded_bytes() <= rest_of_file
+}

@@ -1,0 +1,135 @@
+//! The group commit: closes the open group, writes it, tells its logs, and again, while there is something to write.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use ringlane_reactor::{DirectFile, Queue};
+
+use super::format::Place;
+use super::group::{ClosedGroup, Member};
+use super::names::file_path;
+use super::{BLOCK_BYTES, Journal, State};
+
+/// What is to be done next.
+enum Step {
+    /// Nothing is in the open group.
+    Rest,
+    /// The group needs a file and none is free.
+    Wait,
+    Write(Write),
+}
+
+/// A group on its way to its place.
+struct Write {
+    group: ClosedGroup,
+    bytes: usize,
+    place: Place,
+    file: DirectFile,
+}
+
+impl Journal {
+    /// Runs until there is nothing to write. Runs once at a time.
+    pub(super) fn start_commit(&self) {
+        let this = self.clone();
+        self.0.reactor.spawn(Queue::Client, async move { this.commit().await }).detach();
+    }
+
+    async fn commit(&self) {
+        loop {
+            match self.next_step() {
+                Step::Rest => return self.0.changed.notify_all(),
+                Step::Wait => self.0.changed.notified().await,
+                Step::Write(write) => self.write(write).await,
+            }
+        }
+    }
+
+    fn next_step(&self) -> Step {
+        let (step, ring) = {
+            let mut state = self.0.state.borrow_mut();
+            let full_before = state.files.full_count();
+            let step = state.next_step(&self.0.reactor);
+            (step, state.files.full_count() > full_before)
+        };
+        if ring {
+            self.0.checkpoint_wanted.notify_all();
+        }
+        if matches!(step, Step::Write(_)) {
+            // The next group has opened: whoever waited for room has it.
+            self.0.changed.notify_all();
+        }
+        step
+    }
+
+    async fn write(&self, write: Write) {
+        let Write { group, bytes, place, file } = write;
+        let ClosedGroup { buffer, builder, members } = group;
+        let at = u64::from(place.block) * BLOCK_BYTES as u64;
+        let (written, buffer) = file.write_durable(buffer, bytes, at).await;
+        if let Err(error) = written {
+            return self.fail(members, place, &error);
+        }
+        {
+            let mut state = self.0.state.borrow_mut();
+            state.acknowledge(builder.sequence());
+            state.open.recycle(buffer);
+            state.stats.groups += 1;
+            state.stats.entries += u64::from(builder.entries());
+            state.stats.bytes += bytes as u64;
+        }
+        for member in &members {
+            member.client.durable(member.log.last_log_sequence);
+        }
+    }
+
+    /// Ends the journal: nothing in flight or waiting is acknowledged, and nothing more is taken. Not repeated: after an
+    /// error the kernel may call a second write good whose bytes it has lost.
+    fn fail(&self, in_flight: Vec<Member>, place: Place, error: &io::Error) {
+        let path = file_path(&self.0.dir, self.0.shard, place.file);
+        let reason = format!("cannot write the journal {}: {error}", path.display());
+        tracing::error!("{reason}; its logs take nothing more until a restart");
+        let waiting = {
+            let mut state = self.0.state.borrow_mut();
+            state.failed = Some(reason.clone());
+            state.in_flight = None;
+            state.open.abandon()
+        };
+        let mut told = BTreeSet::new();
+        for member in in_flight.iter().chain(&waiting) {
+            if told.insert((member.log.topic_id, member.log.partition)) {
+                member.client.journal_failed(&reason);
+            }
+        }
+        self.0.checkpoint_wanted.notify_all();
+    }
+}
+
+impl State {
+    fn next_step(&mut self, reactor: &ringlane_reactor::Reactor) -> Step {
+        assert_eq!(self.in_flight, None, "one group is in flight at a time");
+        if self.failed.is_some() || self.open.is_empty() {
+            self.committing = false;
+            return Step::Rest;
+        }
+        let bytes = self.open.padded_bytes();
+        let Some((place, file)) = self.files.place(bytes as u64, self.open.sequence()) else {
+            if !std::mem::replace(&mut self.waiting_for_file, true) {
+                self.stats.waits_full += 1;
+            }
+            return Step::Wait;
+        };
+        self.waiting_for_file = false;
+        let mut group = self.open.close(reactor);
+        let written = group.builder.finish(&mut group.buffer, place);
+        assert_eq!(written, bytes, "a group takes the place that was found for it");
+        self.in_flight = Some(group.builder.sequence());
+        Step::Write(Write { group, bytes, place, file })
+    }
+
+    /// The write of the group `sequence` has completed.
+    fn acknowledge(&mut self, sequence: u64) {
+        assert_eq!(self.in_flight.take(), Some(sequence), "only what is in flight completes");
+        assert_eq!(self.acknowledged + 1, sequence, "groups complete in order, once each");
+        self.acknowledged = sequence;
+    }
+}

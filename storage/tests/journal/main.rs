@@ -1,0 +1,9 @@
+//! The journal in the simulation: stories of its writer (`stories.rs`), crashes at any of its operations (`crash.rs`), and
+//! disks that lie or decay (`damage.rs`). `RINGLANE_SEED` replays one, `RINGLANE_SEEDS` runs that many.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod crash;
+mod damage;
+mod stories;
+mod world;

@@ -7,7 +7,7 @@ use io_uring::opcode;
 use io_uring::squeue::Entry;
 use io_uring::types::Fd;
 
-use super::file::{File, TRANSFER_BYTES_MAX, is_any, uninterrupted};
+use super::file::{File, TRANSFER_BYTES_MAX, is_any, position, uninterrupted};
 use crate::direct::DirectBuffer;
 
 /// What one operation of a hint covers at most: its length is 32 bits wide.
@@ -76,6 +76,7 @@ impl File {
 
     /// Length and blocks at once (fallocate(2), mode 0), then the cut for a file that was longer.
     pub(crate) async fn allocate(&self, len: u64) -> io::Result<()> {
+        position(len)?;
         let before = self.len()?;
         if len > 0 {
             let allocate = opcode::Fallocate::new(Fd(self.fd.as_raw_fd()), len).build();

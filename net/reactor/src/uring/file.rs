@@ -63,7 +63,7 @@ fn open_flags(options: OpenOptions) -> i32 {
 }
 
 /// An offset as the kernel takes it.
-fn position(offset: u64) -> io::Result<libc::off_t> {
+pub(super) fn position(offset: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 

@@ -122,6 +122,9 @@ impl Disk {
 
     /// The length and its blocks at once, or neither.
     pub(in crate::sim) fn allocate(&mut self, id: InodeId, len: u64) -> io::Result<()> {
+        if len > i64::MAX as u64 {
+            return Err(io::Error::from_raw_os_error(libc::EFBIG));
+        }
         let mut wanted = self.tree.file(id)?.clone();
         let before = wanted.allocated_pages();
         if wanted.cached().len() != len {

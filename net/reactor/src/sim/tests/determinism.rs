@@ -15,6 +15,7 @@ async fn server(reactor: Reactor) -> io::Result<()> {
     let listener = reactor.listen(&AddressReservation::simulated(address(1)), 16)?;
     let path = format!("/log-{}", reactor.shard().0);
     let file = reactor.disk().open(Path::new(&path), OpenOptions::CREATE).await?;
+    reactor.spawn(Queue::Background, write_blocks(reactor.clone())).detach();
     loop {
         let Ok(stream) = listener.accept().await else { continue };
         let (file, own) = (file.clone(), reactor.clone());
@@ -31,6 +32,24 @@ async fn server(reactor: Reactor) -> io::Result<()> {
             }
         };
         reactor.spawn(Queue::Client, serve).detach();
+    }
+}
+
+/// Writes blocks past the page cache, waits for some of them, and syncs everything now and then.
+async fn write_blocks(reactor: Reactor) {
+    let path = format!("/blocks-{}", reactor.shard().0);
+    let Ok(file) = reactor.disk().open_direct(Path::new(&path), OpenOptions::CREATE).await else {
+        return;
+    };
+    loop {
+        let random = reactor.random_u64();
+        let buffer = reactor.direct_buffer(4096);
+        let write = file.write_durable(buffer, 4096, random % 16 * 4096);
+        let _ = reactor.timeout(Duration::from_micros(random % 300), write).await;
+        if random % 10 == 0 {
+            let _ = reactor.disk().sync_file_system(Path::new("/")).await;
+        }
+        reactor.sleep(Duration::from_millis(random % 20)).await;
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod crashes;
 mod determinism;
+mod direct;
 mod disk_faults;
+mod file_system;
 mod network;
 mod processes;
 

@@ -1,0 +1,111 @@
+//! Direct writes as only the real side has them: the ring's table of buffers, and file systems without O_DIRECT.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ringlane_reactor::{
+    DirectBuffer, DirectFile, OpenOptions, Queue, Reactor, ShardConfig, run_shards,
+};
+
+const BLOCK: usize = DirectFile::BLOCK_BYTES;
+
+/// Runs `main` on one shard with a path that nothing is at, before and after.
+fn run<F: Future<Output = ()> + 'static>(name: &str, main: fn(Reactor, PathBuf) -> F) {
+    let path = std::env::temp_dir().join(format!("ringlane-{name}-{}", std::process::id()));
+    let own = path.clone();
+    let ended = run_shards(&ShardConfig::single(), move |reactor| {
+        let main = main(reactor, own.clone());
+        async move {
+            main.await;
+            Ok(())
+        }
+    });
+    let _ = std::fs::remove_file(path);
+    ended.unwrap();
+}
+
+fn registered(buffers: &[DirectBuffer]) -> usize {
+    buffers.iter().filter(|buffer| buffer.is_registered()).count()
+}
+
+#[test]
+fn a_place_in_the_table_is_free_again_when_its_buffer_is_dropped() {
+    run("places", |reactor, _| async move {
+        for _ in 0..3 {
+            let buffers: Vec<_> = (0..100).map(|_| reactor.direct_buffer(BLOCK)).collect();
+            let count = registered(&buffers);
+            assert_eq!(count, 64, "the first have a place, the others do without");
+            assert!(buffers[63].is_registered() && !buffers[64].is_registered());
+        }
+    });
+}
+
+#[test]
+fn a_dropped_write_keeps_its_place_until_the_kernel_is_done() {
+    run("dropped", |reactor, path| async move {
+        let file = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        for _ in 0..300 {
+            let buffer = reactor.direct_buffer(1 << 20);
+            let write = file.write_durable(buffer, 1 << 20, 0);
+            let _ = reactor.timeout(Duration::ZERO, write).await;
+        }
+        let mut attempts = 0;
+        loop {
+            let buffers: Vec<_> = (0..64).map(|_| reactor.direct_buffer(BLOCK)).collect();
+            if registered(&buffers) == 64 {
+                break;
+            }
+            attempts += 1;
+            assert!(attempts < 1000, "abandoned writes keep their places");
+            reactor.sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+#[test]
+fn writes_on_their_way_end_with_their_shard() {
+    run("ending", |reactor, path| async move {
+        let file = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        for number in 0..20 {
+            let (file, buffer) = (file.clone(), reactor.direct_buffer(1 << 20));
+            let write =
+                async move { drop(file.write_durable(buffer, 1 << 20, number << 20).await) };
+            reactor.spawn(Queue::Client, write).detach();
+        }
+        let disk = reactor.disk();
+        let sync = async move { drop(disk.sync_file_system(Path::new("/")).await) };
+        reactor.spawn(Queue::Client, sync).detach();
+        reactor.yield_now().await;
+        reactor.yield_now().await;
+    });
+}
+
+#[test]
+fn a_file_system_without_direct_writes_is_written_through_the_cache() {
+    run("fallback", |reactor, path| async move {
+        // procfs has no O_DIRECT; this file is the name of the thread.
+        let comm = Path::new("/proc/thread-self/comm");
+        let file = reactor.disk().open_direct(comm, OpenOptions::WRITE).await.unwrap();
+        assert!(!file.is_direct());
+        let direct = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        // Both are held to the same contract; which one it is decides the file system.
+        let mut buffer = reactor.direct_buffer(BLOCK);
+        buffer.fill(7);
+        let (written, _) = direct.write_durable(buffer, BLOCK, 0).await;
+        written.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [7; BLOCK]);
+    });
+}
+
+#[test]
+fn a_failed_allocation_leaves_the_length() {
+    run("allocation", |reactor, path| async move {
+        let file = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        file.allocate(3 * BLOCK as u64).await.unwrap();
+        let blocks = || std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&path).unwrap());
+        assert!(blocks() * 512 >= 3 * BLOCK as u64, "its blocks are reserved");
+        file.allocate(1 << 62).await.unwrap_err();
+        assert_eq!(file.len().unwrap(), 3 * BLOCK as u64);
+    });
+}

@@ -41,6 +41,28 @@ fn a_place_in_the_table_is_free_again_when_its_buffer_is_dropped() {
     });
 }
 
+/// Memory of this process that the kernel has pinned, in KiB; other tests pin some too.
+fn pinned_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPin:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn the_memory_of_a_dropped_buffer_is_not_locked_any_more() {
+    run("pinned", |reactor, _| async move {
+        let buffers: Vec<_> = (0..60).map(|_| reactor.direct_buffer(1 << 20)).collect();
+        assert!(pinned_kib() >= registered(&buffers) as u64 * 1024);
+        drop(buffers);
+        let mut attempts = 0;
+        while pinned_kib() > 30 * 1024 {
+            attempts += 1;
+            assert!(attempts < 500, "{} KiB stay pinned", pinned_kib());
+            reactor.sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
 #[test]
 fn a_dropped_write_keeps_its_place_until_the_kernel_is_done() {
     run("dropped", |reactor, path| async move {

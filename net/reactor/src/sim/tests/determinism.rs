@@ -46,7 +46,7 @@ async fn write_blocks(reactor: Reactor) {
         let buffer = reactor.direct_buffer(4096);
         let write = file.write_durable(buffer, 4096, random % 16 * 4096);
         let _ = reactor.timeout(Duration::from_micros(random % 300), write).await;
-        if random % 10 == 0 {
+        if random.is_multiple_of(10) {
             let _ = reactor.disk().sync_file_system(Path::new("/")).await;
         }
         reactor.sleep(Duration::from_millis(random % 20)).await;

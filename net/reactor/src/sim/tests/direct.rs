@@ -137,6 +137,25 @@ fn a_completed_durable_write_survives_whatever_comes_after() {
 }
 
 #[test]
+fn a_cut_after_a_durable_write_is_there_or_not_and_nothing_between() {
+    let mut cuts_kept = BTreeSet::new();
+    for seed in SEEDS {
+        let (mut simulation, host) = host_with(seed, DiskFaults::default());
+        simulation.block_on(host, |reactor| async move {
+            let file = open_direct(&reactor).await;
+            write(&reactor, &file, 2, 1, 1).await.expect("writes");
+            open(&reactor).await.set_len(BLOCK as u64).expect("cuts");
+        });
+        simulation.crash(host, CrashKind::Power);
+        let content = simulation.read_file(host, PATH).expect("there");
+        let cut = content.len() <= BLOCK;
+        assert!(cut || content[BLOCK..2 * BLOCK] == [2; BLOCK], "seed {seed}");
+        cuts_kept.insert(cut);
+    }
+    assert_eq!(cuts_kept.len(), 2);
+}
+
+#[test]
 fn a_write_that_is_not_durable_is_safe_after_a_sync_only() {
     for synced in [false, true] {
         let mut outcomes = BTreeSet::new();

@@ -138,8 +138,9 @@ fn the_crash_cut_falls_on_a_sync_of_everything() {
 
 #[test]
 fn a_hint_writes_some_pages_back_and_makes_nothing_safe() {
-    let mut outcomes = BTreeSet::new();
-    for seed in SEEDS {
+    // How often the older of two unsynced writes is what is left, of the page that was asked for and of the other.
+    let mut older = [0; 2];
+    for seed in 0..200 {
         let (mut simulation, host) = one_host(seed);
         simulation.write_file(host, "/file", &[1; 8192]).expect("put there");
         simulation.block_on(host, |reactor| async move {
@@ -149,8 +150,9 @@ fn a_hint_writes_some_pages_back_and_makes_nothing_safe() {
         });
         simulation.crash(host, CrashKind::Power);
         let content = simulation.read_file(host, "/file").expect("there");
-        outcomes.insert((content[0], content[4096]));
+        for (count, byte) in older.iter_mut().zip([content[0], content[4096]]) {
+            *count += u32::from(byte == 2);
+        }
     }
-    let firsts: BTreeSet<u8> = outcomes.iter().map(|outcome| outcome.0).collect();
-    assert_eq!(firsts, BTreeSet::from([1, 2, 3]));
+    assert!(older[0] > 2 * older[1] && older[0] < 150, "{older:?} of 200");
 }

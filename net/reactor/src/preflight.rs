@@ -169,8 +169,8 @@ fn judge_fixed_buffers(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let sentence = format!(
-        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK), too little for the registered \
-        write buffers of {} shards, whose direct writes then cost more CPU: raise the limit with \
+        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK), of which the registered write \
+        buffers of {} shards need more than half, without which writes cost more CPU: raise the limit with \
         `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
         facts.memlock_bytes >> 10,
         facts.shards,

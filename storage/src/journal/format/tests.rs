@@ -113,6 +113,20 @@ proptest! {
         }
     }
 
+    /// A page of a group that lands over another of the same group.
+    #[test]
+    fn an_entry_at_another_place_does_not_pass(count in 2usize..9, from: prop::sample::Index, to: prop::sample::Index) {
+        let payloads: Vec<Vec<u8>> = (0..count).map(|n| vec![n as u8; 100]).collect();
+        let mut bytes = group(5, 2, &payloads);
+        let place = |n: usize| GroupBuilder::least_bytes(2) + n * entry_bytes(100);
+        let (from, to) = (from.index(count), to.index(count));
+        prop_assume!(from != to);
+        bytes.copy_within(place(from)..place(from + 1), place(to));
+        let readable = parse_group(&bytes).expect("the header is whole").entries();
+        prop_assert!(readable.fault.is_some());
+        prop_assert_eq!(readable.entries.len(), count - 1);
+    }
+
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
         prop_assert!(parse_group(&bytes).is_err());

@@ -2,7 +2,7 @@
 //!
 //! Three things are kept apart. *Appended*: in the log, with an offset. *Durable*: on disk. *Visible*: below the high
 //! watermark, so consumers see it. On a durable topic (`ringlane.durable`, the default) this replica counts only its durable
-//! end towards the high watermark; elsewhere its log end, as Kafka does. Invariant, asserted where the high watermark moves:
+//! end towards the high watermark; elsewhere its log end, as Kafka does, as far as `flush.messages` lets it. Invariant, asserted where the high watermark moves:
 //! log start ≤ high watermark ≤ log end, and the high watermark never goes back.
 
 use std::cell::{Cell, RefCell};
@@ -43,7 +43,9 @@ pub(crate) struct Partition {
 
 /// Ready at the next change of a partition; see [`Partition::changed`].
 pub(crate) struct Changed {
-    moved: Notified,
+    durable: Notified,
+    /// Of a log that is not durable.
+    appended: Option<Notified>,
     changed: Notified,
 }
 
@@ -51,10 +53,13 @@ impl Future for Changed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match Pin::new(&mut self.moved).poll(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => Pin::new(&mut self.changed).poll(cx),
+        let this = &mut *self;
+        let bells = [Some(&mut this.durable), this.appended.as_mut(), Some(&mut this.changed)];
+        let mut rung = false;
+        for bell in bells.into_iter().flatten() {
+            rung |= Pin::new(bell).poll(cx).is_ready();
         }
+        if rung { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -77,9 +82,7 @@ impl Partition {
         config: TopicConfig,
     ) -> Rc<Self> {
         log.assign_epoch(leader_epoch);
-        let counts =
-            if config.durable { log.durable_end().offset() } else { log.log_end().offset() };
-        let high_watermark = HighWatermark::at(counts);
+        let high_watermark = HighWatermark::at(log.acknowledgeable_end());
         Rc::new(Self {
             topic,
             key,
@@ -168,11 +171,7 @@ impl Partition {
 
     /// What consumers may see.
     pub(crate) fn high_watermark(&self) -> HighWatermark {
-        let mine = if self.is_durable() {
-            self.log.durable_end().offset()
-        } else {
-            self.log.log_end().offset()
-        };
+        let mine = self.log.acknowledgeable_end();
         // A topic that becomes durable may have shown more than it has synced: what was visible stays visible.
         let moved = HighWatermark::at(mine).max(self.high_watermark.get());
         assert!(moved.offset() <= self.log.log_end().offset(), "visible is appended");
@@ -187,9 +186,8 @@ impl Partition {
 
     /// Ready at the next change of what is visible, of the log's health or of the settings, or when the partition goes.
     pub(crate) fn changed(&self) -> Changed {
-        let moved =
-            if self.is_durable() { self.log.durable_changed() } else { self.appended.notified() };
-        Changed { moved, changed: self.changed.notified() }
+        let appended = (!self.config.borrow().durable).then(|| self.appended.notified());
+        Changed { durable: self.log.durable_changed(), appended, changed: self.changed.notified() }
     }
 
     /// Ends the partition, because its topic was deleted: whoever waits is told. Before its log is closed.
@@ -201,10 +199,6 @@ impl Partition {
     /// Whether its topic was deleted.
     pub(crate) fn is_gone(&self) -> bool {
         self.is_gone.get()
-    }
-
-    fn is_durable(&self) -> bool {
-        self.config.borrow().durable
     }
 }
 

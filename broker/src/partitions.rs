@@ -3,15 +3,16 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
-use ringlane_reactor::{Queue, Reactor};
+use ringlane_reactor::Queue;
 use ringlane_storage::{
-    GroupSync, GroupSyncConfig, Log, LogConfig, StorageError, partition_directory_name,
+    Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError, journal::JournalConfig,
+    partition_directory_name,
 };
 use tracing::error;
 
@@ -23,35 +24,30 @@ use crate::shard::Shard;
 /// How many logs a shard opens or creates at the same time.
 const OPENING_MAX: usize = 64;
 
-/// What the log directory held when the broker started.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
-    /// Where partitions live.
-    pub(crate) directory: PathBuf,
-    /// Where each log ended at the last stop, by the name of its directory; `None` when that stop was not clean.
-    pub(crate) log_ends: Option<BTreeMap<String, Offset>>,
-}
-
 /// The partitions of one shard.
+#[derive(Default)]
 pub(crate) struct Partitions {
     by_key: RefCell<BTreeMap<PartitionKey, Rc<Partition>>>,
-    found: OnceCell<Arc<Found>>,
-    sync: GroupSync,
+    logs: OnceCell<LogManager>,
 }
 
 impl Partitions {
-    /// None yet.
-    pub(crate) fn new(reactor: &Reactor) -> Self {
-        let sync = GroupSync::new(reactor, GroupSyncConfig::default());
-        Self { by_key: RefCell::default(), found: OnceCell::new(), sync }
-    }
-
-    /// Says what the log directory held; before the first image is applied.
+    /// Says where partitions live and what was found there; before the first image is applied.
     ///
     /// # Panics
     /// The second time.
-    pub(crate) fn found(&self, found: Arc<Found>) {
-        assert!(self.found.set(found).is_ok(), "the log directory is read once");
+    pub(crate) fn found(&self, shard: &Shard, directory: &Path, recovered: Arc<Recovered>) {
+        let config = manager_config(&shard.config);
+        let logs = LogManager::new(&shard.reactor, directory, recovered, config);
+        assert!(self.logs.set(logs).is_ok(), "the log directory is read once");
+    }
+
+    /// What the logs of the shard share.
+    ///
+    /// # Panics
+    /// Before [`Partitions::found`].
+    pub(crate) fn logs(&self) -> &LogManager {
+        self.logs.get().expect("the log directory is read before an image is applied")
     }
 
     /// The partition, when this shard owns it.
@@ -65,27 +61,38 @@ impl Partitions {
     }
 }
 
-/// Closes every log of the shard; where each one ended, by the name of its directory. A log that cannot be closed is left
-/// out, and is scanned at the next start.
-pub(crate) async fn close_all(shard: &Rc<Shard>) -> Vec<(String, Offset)> {
+fn manager_config(config: &BrokerConfig) -> LogManagerConfig {
+    LogManagerConfig {
+        journal: JournalConfig {
+            // Whole blocks.
+            file_bytes: (config.journal_file_bytes as u64).next_multiple_of(4096),
+            files: config.journal_files as u32,
+            ..JournalConfig::default()
+        },
+        ..LogManagerConfig::default()
+    }
+}
+
+/// Closes every log of the shard, and its journal. Answers whether all of it was left in order.
+pub(crate) async fn close_all(shard: &Rc<Shard>) -> bool {
     let closing: Vec<_> = shard
         .partitions
         .all()
         .into_iter()
         .map(|partition| shard.reactor.spawn(Queue::Client, close(partition)))
         .collect();
-    join_all(closing).await.into_iter().flatten().collect()
+    let closed = join_all(closing).await;
+    shard.partitions.logs().close().await;
+    closed.into_iter().all(|in_order| in_order)
 }
 
-async fn close(partition: Rc<Partition>) -> Option<(String, Offset)> {
-    let name = partition_directory_name(&partition.topic, partition.key.1);
-    match partition.log.close().await {
-        Ok(end) => Some((name, end)),
-        Err(error) => {
-            error!(name, "cannot close the log in order: {error}");
-            None
-        }
+async fn close(partition: Rc<Partition>) -> bool {
+    let closed = partition.log.close().await;
+    if let Err(error) = &closed {
+        let name = partition_directory_name(&partition.topic, partition.key.1);
+        error!(name, "cannot close the log in order: {error}");
     }
+    closed.is_ok()
 }
 
 /// The part of a topic's settings that its logs follow.
@@ -98,6 +105,8 @@ pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -
         timestamp_type: config.message_timestamp_type,
         producer_id_expiration_ms: i64::from(producer_id_expiration_ms),
         durable: config.durable,
+        flush_messages: config.flush_messages as u64,
+        flush_ms: config.flush_ms,
     }
 }
 
@@ -218,27 +227,13 @@ async fn open_log(
     index: PartitionIndex,
     config: &TopicConfig,
 ) -> Result<Log, StorageError> {
-    let found =
-        shard.partitions.found.get().expect("the log directory is read before an image is applied");
-    let name = partition_directory_name(&topic.name, index);
-    let directory = found.directory.join(&name);
+    let logs = shard.partitions.logs();
+    let directory = logs.directory().join(partition_directory_name(&topic.name, index));
     let config = log_config(config, shard.config.producer_id_expiration_ms);
+    let key = (topic.id, index);
     if shard.reactor.disk().metadata(&directory).await.is_err() {
-        return Log::create(&shard.partitions.sync, &directory, topic.id, config).await;
+        return Log::create(logs, &directory, key, config).await;
     }
-    let log_end = found.log_ends.as_ref().and_then(|ends| ends.get(&name)).copied();
-    let (log, _report) = Log::open(&shard.partitions.sync, &directory, config, log_end).await?;
-    wait_until_durable(&log).await;
+    let (log, _report) = Log::open(logs, &directory, key, config).await?;
     Ok(log)
-}
-
-/// What a crash left in the page cache is shown only once it is on disk: a second crash must not take what was seen.
-async fn wait_until_durable(log: &Log) {
-    while log.config().durable && log.is_offline().is_none() {
-        let changed = log.durable_changed();
-        if log.durable_end().offset() >= log.log_end().offset() {
-            return;
-        }
-        changed.await;
-    }
 }

@@ -1,7 +1,6 @@
 //! A broker's life: its shards start, the first takes the data directory and runs the controller, every shard opens its
 //! partitions and then its door; at the end the doors close first and the logs are left clean.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -19,8 +18,8 @@ use tracing::{info, warn};
 use crate::cluster;
 use crate::config::BrokerConfig;
 use crate::listener;
-use crate::partitions::Found;
 use crate::race::race;
+use crate::recovery::{begin_writing, recover, tell_what_was_found};
 use crate::router::{self, Job, MAILBOX_JOBS_MAX};
 use crate::shard::{CONTROLLER_SHARD, Shard};
 
@@ -57,7 +56,7 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-fn failed(error: impl fmt::Display) -> StartError {
+pub(crate) fn failed(error: impl fmt::Display) -> StartError {
     StartError(error.to_string())
 }
 
@@ -125,19 +124,26 @@ impl Broker {
         shard.run_controller(controller.clone());
         self.register(shard, &controller).await?;
         set_aside_strays(shard, &directory, &controller).await?;
-        self.tell_what_was_found(shard, &directory).await;
+        let recovered = recover(shard, &directory).await?;
+        tell_what_was_found(shard, &directory, &recovered).await;
         let publishing = shard.reactor.spawn(Queue::Controller, cluster::publish(shard.clone()));
         cluster::applied(shard, controller.image().version()).await;
+        begin_writing(shard, &directory, &recovered).await?;
         self.open_doors(shard).await?;
         (self.on_ready)(self.addresses.shared.address());
         shard.reactor.terminated().await;
         info!("stopping");
         close_doors(shard).await;
         drop(publishing);
-        let log_ends = close_logs(shard).await;
+        let in_order = close_logs(shard).await;
         report_counters(shard).await;
         controller.stop().await;
-        directory.close(&log_ends).await.map_err(failed)
+        if !in_order {
+            return Err(failed(
+                "some logs could not be closed in order: the next start checks them",
+            ));
+        }
+        directory.close().await.map_err(failed)
     }
 
     /// Tells the controller that this broker is here, with as many cores as it has now.
@@ -164,18 +170,6 @@ impl Broker {
             Outcome::BrokerRegistered { .. } => Ok(()),
             other => Err(failed(format!("the controller did not take this broker: {other}"))),
         }
-    }
-
-    async fn tell_what_was_found(&self, shard: &Rc<Shard>, directory: &LogDirectory) {
-        let found = Arc::new(Found {
-            directory: directory.path().to_owned(),
-            log_ends: directory.clean_shutdown().map(|clean| clean.log_ends.clone()),
-        });
-        let tell = move |shard: &Rc<Shard>| {
-            shard.partitions.found(found.clone());
-            std::future::ready(())
-        };
-        shard.router.call_all(shard, tell).await;
     }
 
     /// Every shard begins to accept.
@@ -227,13 +221,13 @@ async fn report_counters(shard: &Rc<Shard>) {
     info!("since the start: {}", counted.join(" "));
 }
 
-/// Closes every log on its shard; where each one ended, by the name of its directory.
-async fn close_logs(shard: &Rc<Shard>) -> BTreeMap<String, ringlane_batch::Offset> {
+/// Closes every log on its shard. Answers whether all are in order.
+async fn close_logs(shard: &Rc<Shard>) -> bool {
     let close = |shard: &Rc<Shard>| {
         let shard = shard.clone();
         async move { crate::partitions::close_all(&shard).await }
     };
-    shard.router.call_all(shard, close).await.into_iter().flatten().collect()
+    shard.router.call_all(shard, close).await.into_iter().all(|in_order| in_order)
 }
 
 /// Renames directories of topics that the cluster does not have, so that they are neither served nor lost.

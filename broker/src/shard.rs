@@ -68,7 +68,7 @@ impl Shard {
             reactor: reactor.clone(),
             router: Router::new(mesh, reactor.shard(), shards),
             image: Published::default(),
-            partitions: Partitions::new(reactor),
+            partitions: Partitions::default(),
             coordinators: Coordinators::default(),
             producer_ids: ProducerIds::default(),
             memory: Ledger::new(usize::try_from(share).unwrap_or(usize::MAX)),

@@ -1,6 +1,10 @@
-//! What an operator can set about a log and about the grouped syncs of a shard; names and defaults are Kafka's.
+//! What an operator can set about a log and about what the logs of a shard share; names and defaults are Kafka's.
+
+use std::time::Duration;
 
 use ringlane_batch::TimestampType;
+
+use crate::journal::JournalConfig;
 
 /// The largest segment: positions in the offset index are signed 32-bit numbers.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -20,8 +24,13 @@ pub struct LogConfig {
     pub timestamp_type: TimestampType,
     /// `producer.id.expiration.ms`: producers silent for longer are forgotten, at the next checkpoint.
     pub producer_id_expiration_ms: i64,
-    /// Whether an append asks for a sync at once. Without it the bytes reach the disk with the next checkpoint.
+    /// Whether appends go to the journal. Without it the bytes reach the disk with the next checkpoint, or as the two
+    /// settings below say.
     pub durable: bool,
+    /// `flush.messages`: after so many records a log that is not durable is synced before more are acknowledged.
+    pub flush_messages: u64,
+    /// `flush.ms`: it is synced so long after an append. Negative or `i64::MAX`: never.
+    pub flush_ms: i64,
 }
 
 impl Default for LogConfig {
@@ -34,28 +43,48 @@ impl Default for LogConfig {
             timestamp_type: TimestampType::CreateTime,
             producer_id_expiration_ms: 24 * 3600 * 1000,
             durable: true,
+            flush_messages: i64::MAX as u64,
+            flush_ms: i64::MAX,
         }
     }
 }
 
 impl LogConfig {
+    /// `flush.ms`, if it is set.
+    pub(crate) fn flush_interval(&self) -> Option<Duration> {
+        let set = (0..i64::MAX).contains(&self.flush_ms);
+        set.then(|| Duration::from_millis(self.flush_ms.unsigned_abs()))
+    }
+
     /// `segment_bytes`, within what positions can express.
     pub(crate) fn segment_bytes_bounded(&self) -> u64 {
         self.segment_bytes.min(SEGMENT_BYTES_MAX)
     }
 }
 
-/// The bounds of a shard's background writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GroupSyncConfig {
-    /// How many files one group syncs at the same time.
+/// What the logs of a shard share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogManagerConfig {
+    /// The sizes of the journal.
+    pub journal: JournalConfig,
+    /// How many files one group of syncs has in flight.
     pub concurrent_syncs_max: usize,
-    /// A log that took this many bytes since its recovery point gets a checkpoint: it bounds the scan after a crash.
+    /// So many bytes appended since the last round of checkpoints call for the next: it bounds the scan after a crash.
     pub checkpoint_interval_bytes: u64,
+    /// As often there is a round in any case.
+    pub checkpoint_interval: Duration,
+    /// How many logs keep the files of their active segment open, three descriptors each.
+    pub open_logs_max: usize,
 }
 
-impl Default for GroupSyncConfig {
+impl Default for LogManagerConfig {
     fn default() -> Self {
-        Self { concurrent_syncs_max: 32, checkpoint_interval_bytes: 64 << 20 }
+        Self {
+            journal: JournalConfig::default(),
+            concurrent_syncs_max: 32,
+            checkpoint_interval_bytes: 256 << 20,
+            checkpoint_interval: Duration::from_secs(5),
+            open_logs_max: 1000,
+        }
     }
 }

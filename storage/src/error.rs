@@ -48,6 +48,8 @@ pub enum StorageError {
     },
     /// The log to be created is already there: open it.
     Exists(PathBuf),
+    /// A round of checkpoints failed: what it was to make durable may not be.
+    NotCheckpointed(String),
     /// The log takes no more work: it was closed or deleted, or a write or sync failed earlier.
     Offline(String),
 }
@@ -82,6 +84,7 @@ impl fmt::Display for StorageError {
             Self::Foreign { path, reason } | Self::Corrupt { path, reason } => {
                 write!(f, "{}: {reason}", path.display())
             }
+            Self::NotCheckpointed(reason) => f.write_str(reason),
             Self::Exists(path) => write!(f, "{} is already there", path.display()),
             Self::Offline(reason) => write!(f, "the log is offline: {reason}"),
         }

@@ -26,6 +26,7 @@ pub use format::{
     entry_bytes, parse_group,
 };
 use group::OpenGroup;
+pub(crate) use names::journal_files;
 pub use names::{ShardJournal, journals, remove_journal};
 pub use scan::{Damage, Group, Reader};
 
@@ -181,7 +182,7 @@ impl Journal {
         }
     }
 
-    /// Puts an entry into the open group, into the room that was reserved for it, and has the group written as soon as none is
+    /// Puts an entry into the open group, whose mark it gives back, into the room that was reserved for it, and has the group written as soon as none is
     /// in flight. `client` is told when it is durable.
     ///
     /// # Errors
@@ -195,21 +196,22 @@ impl Journal {
         head: &EntryHead,
         payload: &[u8],
         client: &Rc<dyn Client>,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Mark, JournalError> {
         assert!(entry_bytes(payload.len()) <= room.bytes, "an entry fits its room");
         assert!(Rc::ptr_eq(&self.0, &room.journal.0), "a room is used in its own journal");
         // Nothing else runs before the entry takes its place.
         drop(room);
-        let start = {
+        let (start, mark) = {
             let mut state = self.0.state.borrow_mut();
             state.check_open()?;
             state.open.add(head, payload, client);
-            !std::mem::replace(&mut state.committing, true)
+            let mark = Mark(state.open.sequence());
+            (!std::mem::replace(&mut state.committing, true), mark)
         };
         if start {
             self.start_commit();
         }
-        Ok(())
+        Ok(mark)
     }
 
     /// The point between what was added before and what comes. What is in the open group counts as to come.

@@ -1,20 +1,8 @@
-//! Where in the log each leader epoch begins (KIP-101, KIP-320): `leader-epoch-checkpoint` in memory. Epochs and start
-//! offsets both only grow from entry to entry.
-//!
-//! The file is written with each checkpoint of the log, before the recovery point moves: what it lacks is in the batches
-//! behind that point, each of which carries its epoch. An epoch without a batch need not survive.
-
-use std::path::{Path, PathBuf};
+//! Where in the log each leader epoch begins (KIP-101, KIP-320). Epochs and start offsets both only grow from entry to
+//! entry. The shard's checkpoint keeps them; what it lacks is in the batches behind the recovery point, each of which
+//! carries its epoch. An epoch without a batch need not survive.
 
 use ringlane_batch::{LeaderEpoch, LogEndOffset, Offset};
-use ringlane_reactor::Disk;
-
-use crate::checkpoint;
-use crate::error::StorageError;
-
-pub(crate) fn path(dir: &Path) -> PathBuf {
-    dir.join("leader-epoch-checkpoint")
-}
 
 /// The epochs of one log, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +14,18 @@ impl LeaderEpochs {
     /// The newest epoch, `NONE` in a log without any.
     pub(crate) fn latest(&self) -> LeaderEpoch {
         self.entries.last().map_or(LeaderEpoch::NONE, |entry| entry.0)
+    }
+
+    /// Each epoch and where it begins, the oldest first.
+    pub(crate) fn entries(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.entries
+    }
+
+    /// What was stored as `entries`; `None` when they are out of order.
+    pub(crate) fn from_entries(entries: Vec<(LeaderEpoch, Offset)>) -> Option<Self> {
+        let in_order =
+            entries.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1);
+        in_order.then_some(Self { entries })
     }
 
     /// `epoch` begins at `start`. Entries that wrote nothing (they begin there too) give way to it; an epoch that is
@@ -71,37 +71,6 @@ impl LeaderEpochs {
         let end = self.entries.get(next).map_or(log_end.offset(), |&(_, start)| start);
         let found = next.checked_sub(1).map_or(epoch, |at| self.entries[at].0);
         Some((found, end))
-    }
-
-    /// The text of the checkpoint file: `epoch start` lines.
-    pub(crate) fn encode(&self) -> String {
-        checkpoint::encode(self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}")))
-    }
-
-    fn decode(text: &[u8]) -> Result<Self, String> {
-        let mut entries: Vec<(LeaderEpoch, Offset)> = Vec::new();
-        for [epoch, start] in checkpoint::decode::<2>(text)? {
-            let (Ok(epoch), Ok(start)) = (epoch.parse(), start.parse()) else {
-                return Err(format!("{epoch:?} {start:?} is no epoch and offset"));
-            };
-            let (epoch, start) = (LeaderEpoch(epoch), Offset(start));
-            let last = entries.last().copied().unwrap_or((LeaderEpoch::NONE, Offset(-1)));
-            if epoch <= last.0 || start <= last.1 {
-                return Err(format!("epoch {epoch} at {start} does not follow {last:?}"));
-            }
-            entries.push((epoch, start));
-        }
-        Ok(Self { entries })
-    }
-
-    /// Reads the file of a log; no file is no epochs.
-    pub(crate) async fn read(disk: &Disk, dir: &Path) -> Result<Self, StorageError> {
-        let path = path(dir);
-        match disk.read(&path, checkpoint::FILE_BYTES_MAX).await {
-            Ok(text) => Self::decode(&text).map_err(|reason| StorageError::corrupt(&path, reason)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(StorageError::io("read", &path)(error)),
-        }
     }
 
     fn assert_ordered(&self) {
@@ -159,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn the_file_reads_back_and_disorder_is_refused() {
+    fn what_was_stored_reads_back_and_disorder_is_refused() {
         let epochs = epochs(&[(2, 10), (4, 20)]);
-        assert_eq!(epochs.encode(), "0\n2\n2 10\n4 20\n");
-        assert_eq!(LeaderEpochs::decode(epochs.encode().as_bytes()), Ok(epochs));
-        for text in ["0\n2\n4 10\n2 20\n", "0\n2\n2 20\n4 20\n", "0\n1\n-1 0\n", "0\n1\nx 0\n"] {
-            assert!(LeaderEpochs::decode(text.as_bytes()).is_err(), "{text:?}");
+        assert_eq!(LeaderEpochs::from_entries(epochs.entries().to_vec()), Some(epochs));
+        for (first, second) in [((4, 10), (2, 20)), ((2, 20), (4, 20))] {
+            let entry = |(epoch, start)| (LeaderEpoch(epoch), Offset(start));
+            assert_eq!(LeaderEpochs::from_entries(vec![entry(first), entry(second)]), None);
         }
     }
 }

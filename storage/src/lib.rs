@@ -1,9 +1,10 @@
-//! A partition's log: segments of Kafka's own files, their sparse indexes, producer state, leader epochs, recovery, and
-//! the grouped syncs that make appends durable. Knows nothing of requests, brokers or replicas.
+//! A partition's log: segments of Kafka's own files, their sparse indexes, producer state, leader epochs, the journal that
+//! makes appends durable, and recovery. Knows nothing of requests, brokers or replicas.
 //!
 //! The order of reading is the order of the data: [`Log::append`] (`log/append.rs`) writes a batch to the active
-//! segment (`segment/writer.rs`), [`GroupSync`] makes it durable, [`Log::read`] (`log/read.rs`) gives it back, and
-//! `recovery.rs` finds it again after a crash.
+//! segment (`segment/writer.rs`) and to the shard's [`journal`], which makes it durable; a round of checkpoints
+//! (`manager/rounds.rs`) syncs the segments and lets the journal be recycled; [`Log::read`] (`log/read.rs`) gives it back; and
+//! after a crash `replay.rs` and `recovery.rs` find it again.
 
 mod checkpoint;
 mod config;
@@ -13,19 +14,26 @@ pub mod journal;
 mod leader_epochs;
 mod log;
 mod log_directory;
+mod manager;
 mod meta_properties;
 mod names;
 mod partition_metadata;
 mod producer_state;
+mod recovered;
 mod recovery;
+mod replay;
 mod segment;
+mod shard_checkpoint;
 mod turnstile;
 
-pub use config::{GroupSyncConfig, LogConfig};
+pub use config::{LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
-pub use group_sync::GroupSync;
 pub use log::{Appended, Fetched, Log, Origin, TimestampedOffset};
-pub use log_directory::{CleanShutdown, LogDirectory, PartitionDirectory};
+pub use log_directory::{LogDirectory, PartitionDirectory};
+pub use manager::LogManager;
 pub use meta_properties::MetaProperties;
 pub use names::partition_directory_name;
+pub use recovered::Recovered;
 pub use recovery::RecoveryReport;
+pub use replay::{Replayed, replay};
+pub use shard_checkpoint::LogKey;

@@ -19,12 +19,14 @@ use ringlane_batch::{
 use ringlane_reactor::{Disk, Notified, Notify, Reactor};
 
 pub use append::{Appended, Origin};
+pub(crate) use checkpoint::Plan;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
 pub(crate) use state::{Loaded, Offsets, State};
 
 use crate::config::LogConfig;
-use crate::group_sync::GroupSync;
+use crate::manager::LogManager;
+use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
 
 /// The log of one partition, on the shard that owns it. Clones are handles of the same log.
@@ -43,12 +45,14 @@ pub struct Log(pub(crate) Rc<Shared>);
 pub(crate) struct Shared {
     pub(crate) reactor: Reactor,
     pub(crate) disk: Disk,
-    sync: GroupSync,
+    manager: LogManager,
     durable_changed: Notify,
     /// Held by whoever replaces or removes files, outside of `append_turn`.
     file_turn: Turnstile,
     /// Held by whoever moves the log's end.
     append_turn: Turnstile,
+    /// Held while the files do not yet have the shape that the log's memory has.
+    shape_turn: Turnstile,
     /// Never borrowed across an await.
     state: RefCell<State>,
 }
@@ -82,7 +86,7 @@ impl Log {
 
     /// The id of the topic, which its directory carries.
     pub fn topic_id(&self) -> TopicId {
-        self.0.state.borrow().topic_id
+        self.0.state.borrow().key.0
     }
 
     /// The log's directory.
@@ -108,6 +112,17 @@ impl Log {
     /// The settings in force.
     pub fn config(&self) -> LogConfig {
         self.0.state.borrow().config.clone()
+    }
+
+    /// Everything before it may be acknowledged: what is durable of a durable log, what was appended to another, except
+    /// where `flush.messages` asks for a sync first. [`Log::durable_changed`] rings after a sync or group.
+    pub fn acknowledgeable_end(&self) -> Offset {
+        self.0.state.borrow().acknowledgeable_end()
+    }
+
+    /// Which log it is.
+    pub fn key(&self) -> LogKey {
+        self.0.state.borrow().key
     }
 
     /// Changes the settings: the next append obeys. Switching durability on syncs what was appended without it.
@@ -150,11 +165,21 @@ impl Log {
 
     /// Takes the log offline for good: appends are refused, nothing more becomes durable.
     pub fn go_offline(&self, reason: &str) {
-        let name = self.directory();
-        if self.0.state.borrow_mut().go_offline(reason) {
+        self.0.go_offline(reason);
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.borrow().is_closed()
+    }
+
+    fn go_offline(&self, reason: &str) {
+        let name = self.state.borrow().dir.clone();
+        if self.state.borrow_mut().go_offline(reason) {
             tracing::error!(log = %name.display(), reason, "log taken offline");
         }
-        self.0.durable_changed.notify_all();
+        self.durable_changed.notify_all();
     }
 }
 

@@ -1,27 +1,18 @@
 //! The data directory of a broker: locked against others, identified by `meta.properties`, full of partition
 //! directories, and marked when it was left cleanly.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ringlane_batch::{Offset, PartitionIndex, TopicId};
+use ringlane_batch::{PartitionIndex, TopicId};
 use ringlane_reactor::{Disk, FileLock, Reactor};
 
-use crate::checkpoint;
 use crate::error::StorageError;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{is_deleted_directory, parse_partition_directory};
 use crate::partition_metadata;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// The ends of all logs at a clean stop, by the name of their directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CleanShutdown {
-    /// `<topic>-<partition>` to the log's end.
-    pub log_ends: BTreeMap<String, Offset>,
-}
 
 /// A partition's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +32,13 @@ pub struct LogDirectory {
     disk: Disk,
     path: PathBuf,
     meta: MetaProperties,
-    clean_shutdown: Option<CleanShutdown>,
+    was_left_cleanly: bool,
     _lock: FileLock,
 }
 
 impl LogDirectory {
     /// Takes the directory for the node `node_id`: creates, locks and identifies it. Without a `cluster_id` the
-    /// directory's own is taken, or drawn for a new one. Forgets, durably, that it was left cleanly, after keeping what
-    /// [`Self::clean_shutdown`] tells.
+    /// directory's own is taken, or drawn for a new one. Forgets, durably, that it was left cleanly.
     ///
     /// # Errors
     /// One sentence that says what to do: in use, not writable, another node's or cluster's, a newer version's.
@@ -69,8 +59,8 @@ impl LogDirectory {
             Err(error) => return Err(not_writable(error)),
         };
         let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
-        let clean_shutdown = take_clean_shutdown(&disk, path).await?;
-        Ok(Self { disk, path: path.to_path_buf(), meta, clean_shutdown, _lock: lock })
+        let was_left_cleanly = take_clean_shutdown(&disk, path).await?;
+        Ok(Self { disk, path: path.to_path_buf(), meta, was_left_cleanly, _lock: lock })
     }
 
     /// Where it is.
@@ -83,9 +73,9 @@ impl LogDirectory {
         &self.meta
     }
 
-    /// What the last stop left, if it was clean.
-    pub fn clean_shutdown(&self) -> Option<&CleanShutdown> {
-        self.clean_shutdown.as_ref()
+    /// Whether the last stop was clean: the checkpoints of the shards are then all there is to know.
+    pub fn was_left_cleanly(&self) -> bool {
+        self.was_left_cleanly
     }
 
     /// The directories of all partitions, by name.
@@ -131,14 +121,11 @@ impl LogDirectory {
         removed.map_err(StorageError::io("remove", partition))
     }
 
-    /// Marks the directory as left cleanly and lets go of it. Every log must have been closed; `log_ends` is where they
-    /// ended, by directory name.
+    /// Marks the directory as left cleanly and lets go of it. Every log must have been closed.
     ///
     /// # Errors
     /// The disk's.
-    pub async fn close(self, log_ends: &BTreeMap<String, Offset>) -> Result<(), StorageError> {
-        let ends = recovery_points_path(&self.path);
-        checkpoint::write_offsets(&self.disk, &ends, log_ends).await?;
+    pub async fn close(self) -> Result<(), StorageError> {
         let marker = marker_path(&self.path);
         let content = br#"{"version":0,"brokerEpoch":-1}"#;
         self.disk.replace(&marker, content).await.map_err(StorageError::io("write", &marker))
@@ -168,10 +155,6 @@ async fn create_durably(disk: &Disk, path: &Path) -> io::Result<()> {
 
 fn marker_path(dir: &Path) -> PathBuf {
     dir.join(".kafka_cleanshutdown")
-}
-
-fn recovery_points_path(dir: &Path) -> PathBuf {
-    dir.join("recovery-point-offset-checkpoint")
 }
 
 /// Reads `meta.properties`, or writes it into a new directory.
@@ -211,19 +194,15 @@ fn random_id(reactor: &Reactor) -> TopicId {
     }
 }
 
-/// Reads what a clean stop left and removes the marker, so that the next start knows only its own stop.
-async fn take_clean_shutdown(
-    disk: &Disk,
-    dir: &Path,
-) -> Result<Option<CleanShutdown>, StorageError> {
+/// Whether there is the marker of a clean stop; removes it, so that the next start knows only its own stop.
+async fn take_clean_shutdown(disk: &Disk, dir: &Path) -> Result<bool, StorageError> {
     let marker = marker_path(dir);
     match disk.metadata(&marker).await {
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(StorageError::io("look at", &marker)(error)),
     }
-    let log_ends = checkpoint::read_offsets(disk, &recovery_points_path(dir)).await?;
     disk.remove_file(&marker).await.map_err(StorageError::io("remove", &marker))?;
     disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;
-    Ok(Some(CleanShutdown { log_ends }))
+    Ok(true)
 }

@@ -1,5 +1,6 @@
-//! Finding a log again. The newest valid producer snapshot is the recovery point: all before it was synced before that
-//! file was. Behind it each batch is checked; the first bad one is the torn tail of a crash, and the log ends there.
+//! Finding a log again, after the journals were replayed into its segments. All before the recovery point that the shard's
+//! checkpoint names was synced; behind it each batch is checked; the first bad one is the torn tail of a crash, and the
+//! log ends there. A log that no checkpoint names is checked from its beginning.
 //!
 //! What the scan accepts: within a segment, batches one behind the other with growing offsets; a segment that starts
 //! exactly where the one before it ends, because that is where a roll opens it. Anything else behind the recovery point
@@ -23,7 +24,8 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::log::{Loaded, Offsets};
 use crate::names::Kind;
 use crate::producer_state::{self, ProducerState};
-use crate::segment::{Entry, Files, Index, Located, OffsetEntry, Segment, TimeEntry};
+use crate::recovered::{Basis, FoundLog};
+use crate::segment::{Entry, Files, Located, OffsetEntry, Segment, TimeEntry};
 use start::Start;
 
 /// The scan reads this much at once.
@@ -42,17 +44,11 @@ pub struct RecoveryReport {
     pub truncated_bytes: u64,
     /// What was wrong with them.
     pub fault: Option<String>,
-    /// Offsets that the log had at the last clean stop and does not have now.
-    pub missing_since_clean_stop: i64,
 }
 
 impl RecoveryReport {
     pub(crate) fn log_if_notable(&self, dir: &Path) {
         let (log, end) = (dir.display(), self.log_end.0);
-        if self.missing_since_clean_stop > 0 {
-            let missing = self.missing_since_clean_stop;
-            tracing::error!(%log, end, missing, "the log lost records since the last clean stop");
-        }
         if let Some(fault) = &self.fault {
             let bytes = self.truncated_bytes;
             tracing::warn!(%log, end, bytes, fault, "cut the tail of a log that is not valid");
@@ -72,15 +68,24 @@ pub(crate) async fn load(
     dir: &Path,
     config: &LogConfig,
     now_ms: i64,
+    found: &FoundLog,
 ) -> Result<(Loaded, RecoveryReport), StorageError> {
     let mut listing = list(disk, dir).await?;
     if listing.logs.is_empty() {
+        if matches!(found.basis, Basis::Record(_)) {
+            return Err(StorageError::corrupt(dir, "the segments of the log are missing"));
+        }
         create_first(disk, dir, &mut listing).await?;
     }
-    let start = start::find(disk, dir, &mut listing, now_ms).await?;
-    let mut epochs = LeaderEpochs::read(disk, dir).await?;
+    let start = start::find(disk, dir, &mut listing, now_ms, &found.basis).await?;
+    let mut epochs = match &found.basis {
+        Basis::Nothing => LeaderEpochs::default(),
+        Basis::Record(record) => record.epochs.clone(),
+        Basis::Truncation(epochs) => epochs.clone(),
+    };
     epochs.truncate_from_end(start.offset);
-    let log_start = *listing.logs.first().expect("there is a segment");
+    let first = *listing.logs.first().expect("there is a segment");
+    let log_start = first.max(found.log_start);
     let mut recovery = Recovery {
         disk,
         dir,
@@ -97,11 +102,12 @@ pub(crate) async fn load(
             scanned_bytes: 0,
             truncated_bytes: 0,
             fault: None,
-            missing_since_clean_stop: 0,
         },
     };
     recovery.run(start, &listing.logs).await?;
-    recovery.finish(log_start, listing).await
+    let (mut loaded, report) = recovery.finish(log_start, listing).await?;
+    loaded.log_sequence = found.log_sequence;
+    Ok((loaded, report))
 }
 
 /// Lists what is there. Removes what an interrupted replacement left, and indexes without a segment.
@@ -186,7 +192,9 @@ impl Recovery<'_> {
         let mut start = Some(start);
         for &base in scanned {
             let first = start.take();
-            if first.is_none() && (base != self.end || self.report.fault.is_some()) {
+            // A segment is opened where the log ends: one that begins there follows, whatever a write that failed left behind
+            // the end of the one before.
+            if first.is_none() && base != self.end {
                 self.drop_segment(base).await?;
                 continue;
             }
@@ -206,6 +214,13 @@ impl Recovery<'_> {
         start: Option<Start>,
     ) -> Result<Segment, StorageError> {
         let failed = || StorageError::io("recover a segment in", self.dir);
+        if let Some(start) = &start
+            && self.nothing_behind(start).await?
+        {
+            let mut segment = Segment::closed(base, self.now_ms);
+            start.resume(&mut segment);
+            return Ok(segment);
+        }
         let opened = Files::open(self.disk, self.dir, base, OpenOptions::CREATE).await;
         let files = opened.map_err(failed())?;
         let mut segment = Segment::new(base, files.clone(), self.now_ms);
@@ -213,9 +228,8 @@ impl Recovery<'_> {
         let cut = |len: u32, entry_len: usize| u64::from(len) * entry_len as u64;
         files.offset_index.set_len(cut(offsets, OffsetEntry::LEN)).map_err(failed())?;
         files.time_index.set_len(cut(timestamps, TimeEntry::LEN)).map_err(failed())?;
-        if let Some(start) = start.filter(|start| start.position > 0) {
-            let indexes = (Index::new(offsets), Index::new(timestamps));
-            segment.resume(start.position, indexes, start.first_timestamp, start.max_timestamp);
+        if let Some(start) = start {
+            start.resume(&mut segment);
         }
         let file_len = files.log.len().map_err(failed())?;
         let before = segment.len;
@@ -229,6 +243,22 @@ impl Recovery<'_> {
             files.log.set_len(segment.len).map_err(failed())?;
         }
         Ok(segment)
+    }
+
+    /// Whether the segment ends where the scan would start, its indexes with it: then no file need be opened.
+    async fn nothing_behind(&self, start: &Start) -> Result<bool, StorageError> {
+        let (offsets, timestamps) = start.entries();
+        let lens = [
+            (Kind::Log, start.position),
+            (Kind::OffsetIndex, u64::from(offsets) * OffsetEntry::LEN as u64),
+            (Kind::TimeIndex, u64::from(timestamps) * TimeEntry::LEN as u64),
+        ];
+        for (kind, len) in lens {
+            if self.len_of(kind, start.base).await? != Some(len) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes in the batches of `segment` behind its `len`, up to the first bad one: what is wrong with that.
@@ -326,7 +356,9 @@ impl Recovery<'_> {
         }
         self.report.log_end = LogEndOffset::at(self.end);
         self.epochs.truncate_from_end(self.end);
-        let recovery_point = self.report.recovery_point;
+        // A start that was moved behind the recovery point, or behind a tail that is lost, ends with the log.
+        let log_start = log_start.min(self.end);
+        let recovery_point = self.report.recovery_point.max(RecoveryPoint::at(log_start));
         let loaded = Loaded {
             segments: self.segments,
             offsets: Offsets {
@@ -339,6 +371,7 @@ impl Recovery<'_> {
             epochs: self.epochs,
             snapshots: kept,
             snapshots_waiting: self.snapshots_waiting,
+            log_sequence: 0,
         };
         Ok((loaded, self.report))
     }

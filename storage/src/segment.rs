@@ -68,7 +68,7 @@ pub(crate) struct Segment {
     /// When the segment was made or opened: what it counts from for batches without timestamps.
     created_ms: i64,
     bytes_since_index_entry: u64,
-    /// Open while it is appended to, and until its bytes are synced.
+    /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
 }
 
@@ -87,6 +87,11 @@ impl Segment {
             bytes_since_index_entry: 0,
             files: Some(files),
         }
+    }
+
+    /// An empty segment whose files nobody needs yet.
+    pub(crate) fn closed(base: Offset, now_ms: i64) -> Self {
+        Self { created_ms: now_ms, ..Self::complete(base, 0, 0, 0) }
     }
 
     /// A segment that is complete and synced, with so many entries in its index files. Its files stay closed.
@@ -119,6 +124,11 @@ impl Segment {
         self.first_timestamp = first_timestamp;
         self.max_timestamp = max_timestamp;
         self.time_index_end = max_timestamp;
+    }
+
+    /// What rolling by time counts from.
+    pub(crate) fn first_timestamp(&self) -> TimestampMs {
+        self.first_timestamp
     }
 
     /// This segment as a reader of `files` sees it who looks for `offset`.

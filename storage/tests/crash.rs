@@ -45,22 +45,24 @@ fn bytes_before(log: &[u8], end: i64) -> usize {
 async fn open_or_create(reactor: &Reactor, witness: &Shared) -> (LogDirectory, Log) {
     let directory = LogDirectory::open(reactor, Path::new("/data"), 1, None).await;
     let directory = directory.expect("nobody else has it");
-    assert!(directory.clean_shutdown().is_none(), "it was never left cleanly");
+    assert!(!directory.was_left_cleanly(), "it was never left cleanly");
     (directory, open_or_create_log(reactor, witness).await)
 }
 
 async fn open_or_create_log(reactor: &Reactor, witness: &Shared) -> Log {
-    let sync = group_sync(reactor);
-    match Log::open(&sync, &dir(), small(), None).await {
+    let manager = manager(reactor).await;
+    let log = match Log::open(&manager, &dir(), KEY, small()).await {
         Ok((log, _)) => log,
         Err(error @ StorageError::Corrupt { .. }) => {
             assert!(!witness.borrow().created, "a log that was created is there: {error}");
-            let log = Log::create(&sync, &dir(), TOPIC, small()).await;
+            let log = Log::create(&manager, &dir(), KEY, small()).await;
             witness.borrow_mut().created = true;
             log.expect("what is left is in nobody's way")
         }
         Err(other) => panic!("{other}"),
-    }
+    };
+    begin(&manager).await;
+    log
 }
 
 /// Compares what is there with what was told, and goes on from what is there.

@@ -2,13 +2,11 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::*;
-use ringlane_batch::{Offset, PartitionIndex};
 use ringlane_reactor::sim::{CrashKind, Options};
-use ringlane_storage::{LogDirectory, StorageError, partition_directory_name};
+use ringlane_storage::{LogDirectory, StorageError};
 
 const DATA: &str = "/data";
 
@@ -41,16 +39,15 @@ fn a_directory_has_one_holder_and_keeps_its_identity() {
 #[test]
 fn a_clean_stop_is_known_once() {
     let (mut simulation, host) = world(Options::seed(1));
-    let ends = BTreeMap::from([(partition_directory_name("orders", PartitionIndex(0)), Offset(7))]);
     simulation.block_on(host, move |reactor| async move {
         let open = async || LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
         let directory = open().await;
-        assert_eq!(directory.clean_shutdown(), None);
-        directory.close(&ends).await.unwrap();
+        assert!(!directory.was_left_cleanly());
+        directory.close().await.unwrap();
         let directory = open().await;
-        assert_eq!(directory.clean_shutdown().unwrap().log_ends, ends);
+        assert!(directory.was_left_cleanly());
         drop(directory);
-        assert_eq!(open().await.clean_shutdown(), None);
+        assert!(!open().await.was_left_cleanly());
     });
 }
 
@@ -75,7 +72,9 @@ fn partitions_are_listed_and_leftovers_removed() {
         assert_eq!(directory.remove_deleted().await.unwrap(), 1);
         directory.remove(&Path::new(DATA).join("half-made-3")).await.unwrap();
         let left = names(&reactor, Path::new(DATA)).await;
-        assert_eq!(left, [".lock", "__cluster_metadata-0", "meta.properties", "orders-0", "other"]);
+        let expected =
+            [".lock", "__cluster_metadata-0", "journal", "meta.properties", "orders-0", "other"];
+        assert_eq!(left, expected);
     });
 }
 

@@ -9,7 +9,9 @@ use ringlane_batch::{
 use ringlane_reactor::OpenOptions;
 use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{DiskFaults, Options};
-use ringlane_storage::{AppendError, Log, LogConfig, Origin, ReadError, StorageError};
+use ringlane_storage::{
+    AppendError, Log, LogConfig, Origin, ReadError, RecoveryReport, StorageError,
+};
 
 fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'static) {
     let (mut simulation, host) = world(Options::seed(1));
@@ -254,11 +256,10 @@ fn a_closed_log_opens_without_a_scan() {
         let refused = log.append(&mut batch(1), EPOCH, Origin::Client, 0).await;
         assert!(matches!(refused, Err(AppendError::Offline(_))));
 
-        let sync = group_sync(&reactor);
-        let opened = Log::open(&sync, &dir(), small(), Some(Offset(50))).await;
-        let (log, report) = opened.unwrap();
+        let manager = manager(&reactor).await;
+        let (log, report) = Log::open(&manager, &dir(), KEY, small()).await.unwrap();
+        begin(&manager).await;
         assert_eq!((report.scanned_bytes, report.truncated_bytes, report.fault), (0, 0, None));
-        assert_eq!(report.missing_since_clean_stop, 0);
         assert_eq!((log.durable_end().0, log.log_end().0, log.topic_id()), (50, 50, TOPIC));
         assert_eq!(log.latest_epoch(), EPOCH);
         assert_eq!(read_all(&log).await, before);
@@ -267,32 +268,51 @@ fn a_closed_log_opens_without_a_scan() {
         assert!(
             matches!(again, Err(AppendError::Duplicate(original)) if original.base_offset == Offset(49))
         );
-        let exists = Log::create(&sync, &dir(), TOPIC, small()).await;
+        let exists = Log::create(&manager, &dir(), KEY, small()).await;
         assert!(matches!(exists, Err(StorageError::Exists(_))));
     });
 }
 
+/// Overwrites a byte of the fourth batch and the end of what `config` says, and opens the log as after a crash.
+async fn open_with_damage(reactor: &Reactor, config: LogConfig) -> (Log, RecoveryReport, Vec<u8>) {
+    let log = create(reactor, config.clone()).await;
+    for n in 0..5 {
+        append(&log, batch(n)).await;
+    }
+    if config.durable {
+        durable(&log).await;
+    }
+    let whole = read_all(&log).await;
+    drop(log);
+    let path = dir().join("00000000000000000000.log");
+    let file = reactor.disk().open(&path, OpenOptions::WRITE).await.unwrap();
+    file.write_at(&[0xff], 4 * batch(0).len() as u64 - 1).unwrap();
+    let manager = manager(reactor).await;
+    let (log, report) = Log::open(&manager, &dir(), KEY, config).await.unwrap();
+    begin(&manager).await;
+    (log, report, whole)
+}
+
 #[test]
-fn a_torn_tail_is_cut_and_reported() {
+fn a_torn_tail_that_was_never_durable_is_cut_and_reported() {
     run(|reactor| async move {
-        let log = create(&reactor, LogConfig::default()).await;
-        for n in 0..5 {
-            append(&log, batch(n)).await;
-        }
-        let whole = read_all(&log).await;
-        drop(log);
+        let config = LogConfig { durable: false, ..LogConfig::default() };
+        let (log, report, whole) = open_with_damage(&reactor, config).await;
         let len = batch(0).len();
-        let path = dir().join("00000000000000000000.log");
-        let file = reactor.disk().open(&path, OpenOptions::WRITE).await.unwrap();
-        file.write_at(&[0xff], 4 * len as u64 - 1).unwrap();
-        let sync = group_sync(&reactor);
-        let opened = Log::open(&sync, &dir(), LogConfig::default(), Some(Offset(5))).await;
-        let (log, report) = opened.unwrap();
         assert_eq!(report.truncated_bytes, 2 * len as u64, "the bad batch and the one behind it");
         assert!(report.fault.unwrap().contains("checksum"));
-        assert_eq!(report.missing_since_clean_stop, 2);
         assert_eq!(read_all(&log).await, whole[..3 * len]);
         assert_eq!(append(&log, batch(9)).await.base_offset, Offset(3));
+    });
+}
+
+#[test]
+fn the_journal_restores_what_a_segment_lost() {
+    run(|reactor| async move {
+        let (log, report, whole) = open_with_damage(&reactor, LogConfig::default()).await;
+        assert_eq!((report.truncated_bytes, report.fault), (0, None));
+        assert_eq!(read_all(&log).await, whole);
+        assert_eq!(append(&log, batch(9)).await.base_offset, Offset(5));
     });
 }
 
@@ -353,7 +373,7 @@ fn a_deleted_log_leaves_nothing() {
         append(&log, batch(1)).await;
         let reader = log.clone();
         log.delete().await.unwrap();
-        assert_eq!(names(&reactor, dir().parent().unwrap()).await, Vec::<String>::new());
+        assert_eq!(names(&reactor, dir().parent().unwrap()).await, ["journal"]);
         assert!(reader.read(Offset(0), 1, Offset(9), true).await.is_err());
         create(&reactor, small()).await;
     });
@@ -408,7 +428,9 @@ fn a_failed_sync_takes_the_log_offline_for_good() {
     let broken = DiskFaults { sync_error_one_in: 1, ..DiskFaults::default() };
     simulation.set_disk_faults(host, broken);
     let log = simulation.block_on(host, |_| async move {
+        log.set_config(LogConfig { durable: false, flush_messages: 1, ..small() });
         append(&log, batch(1)).await;
+        assert_eq!(log.acknowledgeable_end(), Offset(0));
         while log.is_offline().is_none() {
             log.durable_changed().await;
         }

@@ -6,14 +6,15 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use common::{EPOCH, TOPIC, durable, group_sync, read_all};
+use common::{EPOCH, KEY, begin, durable, manager_in, read_all};
 use ringlane_batch::{
-    BatchBuilder, BatchFields, Codec, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
-    TimestampMs,
+    BatchBuilder, BatchFields, Codec, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs,
 };
 use ringlane_reactor::{Reactor, ShardConfig, run_shards};
-use ringlane_storage::{Log, LogConfig, LogDirectory, Origin, partition_directory_name};
+use ringlane_storage::{Log, LogConfig, LogDirectory, Origin};
 
+const NAME: &str = "orders-0";
+const BATCHES: i32 = 100;
 const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
 
 fn compressed_batch(codec: Codec, sequence: i32) -> Vec<u8> {
@@ -27,16 +28,17 @@ fn compressed_batch(codec: Codec, sequence: i32) -> Vec<u8> {
     builder.finish(&BatchFields { producer, ..BatchFields::default() }).to_vec()
 }
 
-async fn story(reactor: Reactor, data: PathBuf, keep: bool) -> std::io::Result<()> {
-    let disk = reactor.disk();
-    let directory = LogDirectory::open(&reactor, &data, 1, None).await.expect("it is ours");
-    let name = partition_directory_name("orders", PartitionIndex(0));
-    let path = data.join(&name);
-    let config =
-        LogConfig { segment_bytes: 20_000, index_interval_bytes: 1000, ..LogConfig::default() };
-    let sync = group_sync(&reactor);
-    let log = Log::create(&sync, &path, TOPIC, config.clone()).await.expect("a new log");
-    for n in 0..100 {
+fn config() -> LogConfig {
+    LogConfig { segment_bytes: 20_000, index_interval_bytes: 1000, ..LogConfig::default() }
+}
+
+/// Appends, and ends as a process does that is killed: nothing is closed.
+async fn write(reactor: Reactor, data: PathBuf) -> std::io::Result<()> {
+    let _directory = LogDirectory::open(&reactor, &data, 1, None).await.expect("it is ours");
+    let manager = manager_in(&reactor, &data, &[]).await;
+    let log = Log::create(&manager, &data.join(NAME), KEY, config()).await.expect("a new log");
+    begin(&manager).await;
+    for n in 0..BATCHES {
         let mut bytes = compressed_batch(CODECS[n as usize % CODECS.len()], n);
         log.append(&mut bytes, EPOCH, Origin::Client, reactor.wall_clock_ms())
             .await
@@ -44,28 +46,55 @@ async fn story(reactor: Reactor, data: PathBuf, keep: bool) -> std::io::Result<(
     }
     durable(&log).await;
     assert!(log.segment_count() > 1, "{} segments", log.segment_count());
+    Ok(())
+}
+
+async fn read(reactor: Reactor, data: PathBuf, keep: bool) -> std::io::Result<()> {
+    let directory = LogDirectory::open(&reactor, &data, 1, None).await.expect("it is ours");
+    let path = data.join(NAME);
+    let partitions = directory.partitions().await.expect("the disk reads");
+    let manager = manager_in(&reactor, &data, &partitions).await;
+    let (log, report) = Log::open(&manager, &path, KEY, config()).await.expect("it recovers");
+    begin(&manager).await;
+    assert_eq!((report.log_end.0, report.truncated_bytes), (20 * i64::from(BATCHES), 0));
     let before = read_all(&log).await;
-    // The process is as good as gone: nothing was closed.
-    drop(log);
-    let (log, report) = Log::open(&sync, &path, config.clone(), None).await.expect("it recovers");
-    assert_eq!((report.log_end.0, report.truncated_bytes), (2000, 0));
-    assert_eq!(read_all(&log).await, before);
     let found = log.offset_for_timestamp(TimestampMs(1_700_000_000_777)).await.expect("readable");
     assert_eq!(found.expect("there is one").offset, Offset(777));
-    let end = log.close().await.expect("the disk takes it");
-    directory.close(&[(name, end)].into()).await.expect("the disk takes it");
+    log.close().await.expect("the disk takes it");
+    manager.close().await;
+    directory.close().await.expect("the disk takes it");
 
     let directory = LogDirectory::open(&reactor, &data, 1, None).await.expect("it is ours");
-    assert!(directory.clean_shutdown().is_some());
-    let (log, report) = Log::open(&sync, &path, config, Some(end)).await.expect("it opens");
-    assert_eq!((report.scanned_bytes, report.missing_since_clean_stop), (0, 0));
+    assert!(directory.was_left_cleanly());
+    let manager = manager_in(&reactor, &data, &partitions).await;
+    let (log, report) = Log::open(&manager, &path, KEY, config()).await.expect("it opens");
+    begin(&manager).await;
+    assert_eq!((report.scanned_bytes, report.fault), (0, None));
     assert_eq!(read_all(&log).await, before);
     if !keep {
         log.delete().await.expect("the disk takes it");
+        manager.close().await;
         drop(directory);
-        disk.remove_dir_all(&data).await?;
+        reactor.disk().remove_dir_all(&data).await?;
     }
     Ok(())
+}
+
+/// Runs a story on a shard of its own, to its end.
+fn tell<F: Future<Output = std::io::Result<()>> + 'static>(
+    story: impl Fn(Reactor) -> F + Clone + Send + 'static,
+) {
+    let (done, ended) = mpsc::channel();
+    run_shards(&ShardConfig::single(), move |reactor| {
+        let (story, done) = (story.clone(), done.clone());
+        async move {
+            let result = story(reactor).await;
+            let _ = done.send(());
+            result
+        }
+    })
+    .expect("the shard runs");
+    ended.recv().expect("the story was told to its end");
 }
 
 #[test]
@@ -76,15 +105,7 @@ fn a_log_on_the_real_file_system_survives_its_process() {
         || std::env::temp_dir().join(format!("ringlane-log-{}", std::process::id())),
         |dir| Path::new(&dir).to_path_buf(),
     );
-    let (done, ended) = mpsc::channel();
-    run_shards(&ShardConfig::single(), move |reactor| {
-        let (data, done) = (data.clone(), done.clone());
-        async move {
-            let result = story(reactor, data, keep).await;
-            let _ = done.send(());
-            result
-        }
-    })
-    .expect("the shard runs");
-    ended.recv().expect("the story was told to its end");
+    let written = data.clone();
+    tell(move |reactor| write(reactor, written.clone()));
+    tell(move |reactor| read(reactor, data.clone(), keep));
 }

@@ -18,6 +18,8 @@ settings! {
     dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic index_interval_bytes: i32 = broker.log_index_interval_bytes, "index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
+    dynamic flush_messages: i64 = broker.log_flush_interval_messages, "flush.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";
+    dynamic flush_ms: i64 = broker.log_flush_interval_ms, "flush.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
     dynamic durable: bool = broker.durable, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
 }
 
@@ -29,6 +31,8 @@ pub fn broker_synonym(topic_key: &str) -> &str {
         "segment.ms" => "log.roll.ms",
         "segment.index.bytes" => "log.index.size.max.bytes",
         "index.interval.bytes" => "log.index.interval.bytes",
+        "flush.messages" => "log.flush.interval.messages",
+        "flush.ms" => "log.flush.interval.ms",
         "message.timestamp.type" => "log.message.timestamp.type",
         same => same,
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use ringlane_batch::{BatchBuilder, BatchFields, Codec, TimestampMs};
 use ringlane_reactor::sim::{Options, Simulation};
 use ringlane_reactor::{Queue, Reactor};
-use ringlane_storage::{GroupSync, GroupSyncConfig};
+use ringlane_storage::{LogManager, LogManagerConfig, Recovered};
 
 use super::*;
 use crate::config::BrokerConfig;
@@ -19,10 +19,12 @@ fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'sta
 
 /// A durable partition, and the end of a record that is in its log and not yet on disk.
 async fn with_a_record_in_flight(reactor: &Reactor) -> (Rc<Partition>, Offset) {
-    let sync = GroupSync::new(reactor, GroupSyncConfig::default());
+    let (recovered, config) = (Recovered::default(), LogManagerConfig::default());
+    let logs = LogManager::new(reactor, Path::new("/data"), Arc::new(recovered), config);
     let key = (TopicId([9; 16]), PartitionIndex(0));
-    let created =
-        Log::create(&sync, Path::new("/data/orders-0"), key.0, LogConfig::default()).await;
+    let created = Log::create(&logs, Path::new("/data/orders-0"), key, LogConfig::default()).await;
+    logs.settle().await.expect("a good disk");
+    logs.begin().await.expect("a good disk");
     let config = TopicConfig::defaults(&BrokerConfig::defaults());
     let log = created.expect("a new log");
     let partition = Partition::lead("orders".into(), key, log, LeaderEpoch(0), config);

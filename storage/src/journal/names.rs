@@ -38,14 +38,26 @@ pub async fn journals(disk: &Disk, dir: &Path) -> Result<Vec<ShardJournal>, Stor
     Ok(found.into_iter().map(journal).collect())
 }
 
+/// The files of the journal of `shard` in `dir`, in the order of their numbers.
+///
+/// # Errors
+/// The disk's.
+pub(crate) async fn journal_files(
+    disk: &Disk,
+    dir: &Path,
+    shard: u16,
+) -> Result<Vec<PathBuf>, StorageError> {
+    let journal = journals(disk, dir).await?.into_iter().find(|journal| journal.shard == shard);
+    let files = journal.map(|journal| journal.files).unwrap_or_default();
+    Ok(files.into_iter().map(|file| file_path(dir, shard, file)).collect())
+}
+
 /// Removes the journal of `shard`, durably: one whose shard is no more, after what it holds was recovered.
 ///
 /// # Errors
 /// The disk's.
 pub async fn remove_journal(disk: &Disk, dir: &Path, shard: u16) -> Result<(), StorageError> {
-    let files = journals(disk, dir).await?.into_iter().find(|journal| journal.shard == shard);
-    for file in files.map(|journal| journal.files).unwrap_or_default() {
-        let path = file_path(dir, shard, file);
+    for path in journal_files(disk, dir, shard).await? {
         disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;
     }
     disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))

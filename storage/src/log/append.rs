@@ -1,14 +1,17 @@
 //! Appending: admit the batch, roll if it does not fit, stamp it, write it. Rolling is the only part that may suspend.
 
 use std::io;
+use std::rc::Rc;
 
 use ringlane_batch::{
     BatchView, LeaderEpoch, Offset, TimestampMs, TimestampType, stamp, stamp_log_append_time,
 };
 use ringlane_reactor::OpenOptions;
 
+use super::state::FlushDue;
 use super::{Log, State};
 use crate::error::{AppendError, is_storage_full};
+use crate::journal::{Client, EntryHead, EntryKind, Journal, JournalError, Room};
 use crate::names::Kind;
 use crate::producer_state::{self, Verdict};
 use crate::segment::{Files, RollLimits, Segment};
@@ -54,12 +57,76 @@ impl Log {
         if must_roll {
             self.roll(now_ms).await?;
         }
-        let outcome = self.0.state.borrow_mut().write(batch, epoch, origin, now_ms);
-        match &outcome {
-            Err(AppendError::Offline(reason)) => self.go_offline(reason),
-            _ => self.register_if_wanted(),
+        self.open_active().await?;
+        // From here on nothing waits: the segment, the journal and the log's memory change together.
+        let room = self.reserve(batch.len()).await?;
+        let written = self.0.state.borrow_mut().write(batch, epoch, origin, now_ms);
+        let (appended, head) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                if let AppendError::Offline(reason) = &error {
+                    self.go_offline(reason);
+                }
+                return Err(error);
+            }
+        };
+        match (room, head) {
+            (Some((journal, room)), Some(head)) => {
+                let client: Rc<dyn Client> = self.0.clone();
+                if let Err(error) = journal.add(room, &head, batch, &client) {
+                    self.go_offline(&error.to_string());
+                    return Err(AppendError::Offline(error.to_string()));
+                }
+            }
+            _ => {
+                self.register_if_wanted();
+                self.arm_flush_timer();
+            }
         }
-        outcome
+        self.mark_dirty();
+        self.0.manager.appended(batch.len());
+        Ok(appended)
+    }
+
+    /// Opens the active segment if it was closed while nobody appended.
+    async fn open_active(&self) -> Result<(), AppendError> {
+        let (dir, base) = {
+            let mut state = self.0.state.borrow_mut();
+            state.was_used = true;
+            if state.active().files.is_some() {
+                return Ok(());
+            }
+            (state.dir.clone(), state.active().base)
+        };
+        let opened = Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await;
+        match opened {
+            Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
+            Err(error) => {
+                let reason = format!("cannot open the active segment: {error}");
+                self.go_offline(&reason);
+                return Err(AppendError::Offline(reason));
+            }
+        }
+        self.0.manager.opened_files(self);
+        Ok(())
+    }
+
+    /// Room in the journal for a batch of a durable log.
+    async fn reserve(&self, len: usize) -> Result<Option<(Journal, Room)>, AppendError> {
+        if !self.0.state.borrow().config.durable {
+            return Ok(None);
+        }
+        let journal = self.0.manager.journal().await.map_err(AppendError::Offline)?.clone();
+        match journal.reserve(len).await {
+            Ok(room) => Ok(Some((journal, room))),
+            Err(JournalError::TooLarge { bytes, max }) => {
+                Err(AppendError::LargerThanSegment { len: bytes, segment_bytes: max as u64 })
+            }
+            Err(error) => {
+                self.go_offline(&error.to_string());
+                Err(AppendError::Offline(error.to_string()))
+            }
+        }
     }
 
     /// Completes the active segment and opens the next at the log's end.
@@ -81,7 +148,7 @@ impl Log {
             self.go_offline(&reason);
             return Err(AppendError::Offline(reason));
         }
-        self.enqueue_checkpoint();
+        self.0.manager.opened_files(self);
         Ok(())
     }
 
@@ -103,30 +170,6 @@ impl Log {
         match is_storage_full(error) {
             true => AppendError::StorageFull,
             false => AppendError::Offline(format!("cannot open a new segment: {error}")),
-        }
-    }
-
-    /// Asks for what the state of the log calls for: a sync, a checkpoint.
-    pub(crate) fn register_if_wanted(&self) {
-        let (sync, checkpoint) = {
-            let mut state = self.0.state.borrow_mut();
-            let sync = state.wants_sync() && !state.sync_registered;
-            state.sync_registered |= sync;
-            let interval = self.0.sync.config().checkpoint_interval_bytes;
-            (sync, state.bytes_since_checkpoint >= interval)
-        };
-        if sync {
-            self.0.sync.register(self);
-        }
-        if checkpoint {
-            self.enqueue_checkpoint();
-        }
-    }
-
-    fn enqueue_checkpoint(&self) {
-        let enqueued = std::mem::replace(&mut self.0.state.borrow_mut().checkpoint_enqueued, true);
-        if !enqueued {
-            self.0.sync.enqueue_checkpoint(self);
         }
     }
 }
@@ -235,7 +278,7 @@ impl State {
         epoch: LeaderEpoch,
         origin: Origin,
         now_ms: i64,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<(Appended, Option<EntryHead>), AppendError> {
         if let Some(reason) = self.offline_reason() {
             return Err(AppendError::Offline(reason.to_string()));
         }
@@ -248,16 +291,51 @@ impl State {
         }
         let view = parse(batch)?;
         let interval = self.config.index_interval_bytes;
+        let (segment_base, position) = (self.active().base, self.active().len);
         if let Err(error) = self.active_mut().append(&view, interval) {
             return Err(self.failed_write(&error));
         }
         self.note_appended(&view, now_ms);
+        let head = self.journal_head(view.base_offset(), segment_base, position);
         self.active_mut()
             .flush_indexes_if_long()
             .or_else(ignore_full)
             .map_err(|error| AppendError::Offline(format!("cannot write to an index: {error}")))?;
         let (base_offset, last_offset) = (view.base_offset(), view.last_offset());
-        Ok(Appended { base_offset, last_offset, log_append_time_ms })
+        Ok((Appended { base_offset, last_offset, log_append_time_ms }, head))
+    }
+
+    /// The journal's entry for the batch that was just appended; on a log that is not durable, what there is instead.
+    fn journal_head(
+        &mut self,
+        base_offset: Offset,
+        segment_base: Offset,
+        position: u64,
+    ) -> Option<EntryHead> {
+        let end = self.offsets().end.offset();
+        if !self.config.durable {
+            // Until a sync covers this batch, the journal proves nothing of what follows it.
+            self.journal_from = end;
+            self.unflushed_records += end.distance_from(base_offset).unsigned_abs();
+            if self.unflushed_records >= self.config.flush_messages {
+                self.unflushed_records = 0;
+                let from = self.flush_due.map_or(base_offset, |due| due.from);
+                self.flush_due = Some(FlushDue { from, end });
+            }
+            return None;
+        }
+        let log_sequence = self.next_sequence();
+        self.journaling.push_back((log_sequence, end));
+        let (topic_id, partition) = self.key;
+        Some(EntryHead {
+            kind: EntryKind::Batch,
+            topic_id,
+            partition,
+            log_sequence,
+            base_offset,
+            segment_base,
+            position: u32::try_from(position).expect("a segment rolls below 2 GiB"),
+        })
     }
 
     /// Takes note of a batch that is in the active segment.
@@ -265,7 +343,6 @@ impl State {
         assert!(batch.base_offset() >= self.offsets().end.offset(), "offsets only grow");
         self.assign_epoch(batch.leader_epoch(), batch.base_offset());
         self.producers.observe(batch, now_ms);
-        self.bytes_since_checkpoint += batch.len() as u64;
         let end = batch.next_offset();
         self.move_offsets(|offsets| offsets.end.0 = end.0);
     }
@@ -284,7 +361,10 @@ impl State {
     fn install(&mut self, base: Offset, files: Files, now_ms: i64) -> io::Result<()> {
         assert_eq!(base, self.offsets().end.offset(), "nothing was appended while it was opened");
         assert!(base > self.active().base, "an empty segment is not rolled");
-        self.active_mut().flush_indexes().or_else(ignore_full)?;
+        match self.active_mut().flush_indexes() {
+            Ok(()) => self.active_mut().files = None,
+            Err(error) => ignore_full(error)?,
+        }
         let snapshot = producer_state::encode(&self.producers);
         self.snapshots_waiting.push((base, snapshot));
         self.segments.push(Segment::new(base, files, now_ms));

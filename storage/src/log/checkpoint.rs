@@ -1,143 +1,203 @@
-//! A checkpoint moves the recovery point: segments and indexes synced, then the leader epochs written, then the producer
-//! snapshot, whose name is the recovery point. In this order: a snapshot on disk proves that all before it is.
+//! A log's part in a round of checkpoints: it tells what its shard's file shall say of it, and once that is on disk moves
+//! its recovery point there. The sync between the two is the shard's (`manager/rounds.rs`).
 
-use std::path::Path;
+use ringlane_batch::{LogEndOffset, Offset, RecoveryPoint};
+use ringlane_reactor::OpenOptions;
 
-use ringlane_batch::{Offset, RecoveryPoint};
-use ringlane_reactor::File;
-
-use super::sync::Sync;
 use super::{Log, State};
 use crate::error::{StorageError, is_storage_full};
+use crate::journal::Mark;
 use crate::names::Kind;
-use crate::{leader_epochs, producer_state};
+use crate::producer_state;
+use crate::shard_checkpoint::Record;
 
-/// What one checkpoint writes.
-struct Checkpoint {
-    at: Offset,
-    sync: Sync,
-    indexes: Vec<File>,
-    epochs: Option<String>,
-    /// The oldest first; the last is at `at`.
-    snapshots: Vec<(Offset, Vec<u8>)>,
+/// What a log told when a round began: everything in it is in the page cache.
+pub(crate) struct Plan {
+    record: Record,
+    /// The snapshots that the round writes.
+    snapshots: Vec<Offset>,
+    names_changed: u64,
+    truncations: u64,
+    /// The journal's groups from here on are needed: the first of them holds a truncation that the record does not cover.
+    pub(crate) needs_groups_from: Option<Mark>,
 }
 
 impl Log {
-    /// Makes everything appended so far durable and moves the recovery point behind it.
+    /// Makes everything appended so far durable and moves the recovery point behind it, with the other logs of the shard.
     ///
     /// # Errors
     /// The disk's; the log is offline then, unless the device is just full.
     pub async fn checkpoint(&self) -> Result<(), StorageError> {
-        let _turn = self.0.file_turn.enter().await;
-        self.checkpoint_in_turn().await
-    }
-
-    pub(crate) async fn checkpoint_in_background(&self) {
-        self.0.state.borrow_mut().checkpoint_enqueued = false;
-        if let Err(error) = self.checkpoint().await {
-            tracing::warn!(log = %self.directory().display(), %error, "checkpoint failed");
-        }
-    }
-
-    /// A checkpoint, by whoever holds the file turn.
-    pub(super) async fn checkpoint_in_turn(&self) -> Result<(), StorageError> {
         if let Some(reason) = self.is_offline() {
             return Err(StorageError::Offline(reason));
         }
-        let dir = self.directory();
-        let planned = self.0.state.borrow_mut().plan_checkpoint(self.0.reactor.wall_clock_ms());
-        let done = match planned {
-            Ok(None) => return Ok(()),
-            Ok(Some(checkpoint)) => self.write_checkpoint(&dir, checkpoint).await,
-            Err(source) => Err(StorageError::Io { tried: "write an index in", path: dir, source }),
-        };
-        if let Err(error) = &done {
-            let full = matches!(error, StorageError::Io { source, .. } if is_storage_full(source));
-            if !full {
-                self.go_offline(&error.to_string());
-            }
-        }
-        done
+        self.mark_dirty();
+        self.0.manager.checkpoint().await
     }
 
-    async fn write_checkpoint(
-        &self,
-        dir: &Path,
-        checkpoint: Checkpoint,
-    ) -> Result<(), StorageError> {
-        self.execute(&checkpoint.sync).await.map_err(StorageError::io("sync", dir))?;
-        for index in &checkpoint.indexes {
-            index.sync_data().await.map_err(StorageError::io("sync an index in", dir))?;
+    /// Has the next round take this log along.
+    pub(crate) fn mark_dirty(&self) {
+        let before = std::mem::replace(&mut self.0.state.borrow_mut().is_dirty, true);
+        if !before {
+            self.0.manager.is_dirty(self);
         }
-        self.0.state.borrow_mut().finish_sync(&checkpoint.sync);
+    }
+
+    /// What the round shall write of the log; `None` when there is none any more.
+    pub(crate) async fn plan_checkpoint(&self) -> Option<Plan> {
+        let now_ms = self.0.reactor.wall_clock_ms();
+        let shape = self.0.shape_turn.enter().await;
+        let (planned, snapshots, dir) = {
+            let mut state = self.0.state.borrow_mut();
+            state.is_dirty = false;
+            let planned = state.plan_checkpoint(now_ms);
+            (planned, state.snapshots_waiting.clone(), state.dir.clone())
+        };
+        drop(shape);
+        let mut plan = match planned {
+            Ok(plan) => plan?,
+            Err(error) => {
+                self.go_offline(&format!("cannot write to an index: {error}"));
+                return None;
+            }
+        };
+        // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on.
+        for (offset, snapshot) in snapshots {
+            let path = Kind::ProducerSnapshot.path(&dir, offset);
+            match self.put(&path, &snapshot).await {
+                Ok(()) => plan.snapshots.push(offset),
+                Err(error) => {
+                    tracing::warn!(snapshot = %path.display(), %error, "cannot be written yet");
+                }
+            }
+        }
+        Some(plan)
+    }
+
+    /// Puts a small file in its place in one step, not durably.
+    async fn put(&self, path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
+        let temporary = path.with_extension("snapshot.tmp");
+        let disk = &self.0.disk;
+        disk.open(&temporary, OpenOptions::CREATE_EMPTY).await?.write_at(content, 0)?;
+        disk.rename(&temporary, path).await
+    }
+
+    /// The round's sync has ended well: what it proves. Of a log that was truncated since, that is as true as it was: the
+    /// truncation is behind it in the journal.
+    pub(crate) fn synced(&self, plan: &Plan) -> Record {
+        {
+            let mut state = self.0.state.borrow_mut();
+            if !state.is_closed() && plan.truncations == state.truncations {
+                state.names_synced = state.names_synced.max(plan.names_changed);
+                state.synced_to(LogEndOffset::at(plan.record.recovery_point.offset()));
+            }
+        }
         self.0.durable_changed.notify_all();
-        if let Some(epochs) = &checkpoint.epochs {
-            let path = leader_epochs::path(dir);
-            let written = self.0.disk.replace(&path, epochs.as_bytes()).await;
-            written.map_err(StorageError::io("write", &path))?;
-        }
-        for (offset, snapshot) in &checkpoint.snapshots {
-            let path = Kind::ProducerSnapshot.path(dir, *offset);
-            let written = self.0.disk.replace(&path, snapshot).await;
-            written.map_err(StorageError::io("write", &path))?;
-        }
-        let stale = self.0.state.borrow_mut().finish_checkpoint(&checkpoint);
+        plan.record.clone()
+    }
+
+    /// The record is on disk: moves the recovery point, and removes the snapshots that no segment needs any more.
+    pub(crate) async fn finish_checkpoint(&self, plan: &Plan) -> Result<(), StorageError> {
+        let (dir, stale) = {
+            let mut state = self.0.state.borrow_mut();
+            (state.dir.clone(), state.finish_checkpoint(plan))
+        };
         for offset in stale {
-            let path = Kind::ProducerSnapshot.path(dir, offset);
-            let removed = self.0.disk.remove_file(&path).await;
-            removed.map_err(StorageError::io("remove", &path))?;
+            let path = Kind::ProducerSnapshot.path(&dir, offset);
+            match self.0.disk.remove_file(&path).await {
+                // The log was deleted meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(StorageError::io("remove", &path))?,
+            }
         }
         Ok(())
+    }
+
+    /// Closes the files of the active segment unless it was appended to since this was last asked. Answers whether none
+    /// are open now.
+    pub(crate) fn close_files_if_unused(&self) -> bool {
+        self.0.state.borrow_mut().close_files_if_unused()
     }
 }
 
 impl State {
-    /// `None` when the recovery point is already at the log's end, with its snapshot on disk.
-    fn plan_checkpoint(&mut self, now_ms: i64) -> std::io::Result<Option<Checkpoint>> {
-        let at = self.offsets().end.offset();
-        if self.snapshots.contains(&at) && !self.epochs_changed && self.snapshots_waiting.is_empty()
-        {
+    fn plan_checkpoint(&mut self, now_ms: i64) -> std::io::Result<Option<Plan>> {
+        if self.is_closed() {
             return Ok(None);
         }
-        let mut indexes = Vec::new();
-        for segment in self.segments.iter_mut().filter(|segment| segment.files.is_some()) {
-            segment.flush_indexes()?;
-            let files = segment.files.as_ref().expect("filtered");
-            indexes.extend([files.offset_index.clone(), files.time_index.clone()]);
-        }
+        self.flush_indexes()?;
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
-        // Waiting snapshots and changed epochs go on waiting until they are written: this may fail, or be dropped.
-        let mut snapshots = self.snapshots_waiting.clone();
-        snapshots.retain(|(offset, _)| *offset != at);
-        snapshots.push((at, producer_state::encode(&self.producers)));
-        self.bytes_since_checkpoint = 0;
-        Ok(Some(Checkpoint {
-            at,
-            sync: self.begin_sync(),
-            indexes,
-            epochs: self.epochs_changed.then(|| self.epochs.encode()),
-            snapshots,
+        Ok(Some(Plan {
+            record: self.record(),
+            snapshots: Vec::new(),
+            names_changed: self.names_changed,
+            truncations: self.truncations,
+            needs_groups_from: self.truncating.map(|(_, mark)| mark),
         }))
     }
 
-    /// Moves the recovery point, closes the files that are complete and synced, and names the snapshots that no segment
-    /// needs any more.
-    fn finish_checkpoint(&mut self, checkpoint: &Checkpoint) -> Vec<Offset> {
-        let at = checkpoint.at;
-        self.move_offsets(|offsets| offsets.recovery_point = RecoveryPoint::at(at));
-        self.snapshots.extend(checkpoint.snapshots.iter().map(|(offset, _)| *offset));
-        self.snapshots_waiting.retain(|(offset, _)| *offset > at);
-        self.epochs_changed &= checkpoint.epochs.as_ref() != Some(&self.epochs.encode());
-        for index in 0..self.segments.len() - 1 {
-            if self.segment_end(index) <= at {
-                self.segments[index].files = None;
+    /// Writes the index entries that wait in memory, and closes what is complete. On a full device they go on waiting.
+    fn flush_indexes(&mut self) -> std::io::Result<()> {
+        let active = self.segments.len() - 1;
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            if segment.files.is_none() {
+                continue;
+            }
+            match segment.flush_indexes() {
+                Ok(()) if index < active => segment.files = None,
+                Err(error) if !is_storage_full(&error) => return Err(error),
+                _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// What is true of the log once all of it is synced.
+    pub(super) fn record(&self) -> Record {
+        let (active, offsets) = (self.active(), self.offsets());
+        // A truncation that the journal has, and the files not yet.
+        let log_sequence = self.truncating.map_or(self.log_sequence, |(entry, _)| entry - 1);
+        Record {
+            log_sequence,
+            log_start: offsets.start,
+            recovery_point: RecoveryPoint::at(offsets.end.offset()),
+            segment_base: active.base,
+            position: active.len,
+            offset_entries: active.offset_index.flushed(),
+            time_entries: active.time_index.flushed(),
+            first_timestamp: active.first_timestamp(),
+            max_timestamp: active.max_timestamp,
+            epochs: self.epochs.clone(),
+            producers: producer_state::encode(&self.producers),
+        }
+    }
+
+    /// Moves the recovery point and names the snapshots that no segment needs any more.
+    fn finish_checkpoint(&mut self, plan: &Plan) -> Vec<Offset> {
+        if self.is_closed() || plan.truncations != self.truncations {
+            return Vec::new();
+        }
+        let at = plan.record.recovery_point;
+        self.move_offsets(|offsets| offsets.recovery_point = offsets.recovery_point.max(at));
+        self.snapshots.extend(&plan.snapshots);
+        self.snapshots_waiting.retain(|(offset, _)| !plan.snapshots.contains(offset));
         // Every segment keeps the snapshot at its base: truncation goes back to it.
         let bases: Vec<Offset> = self.segments.iter().map(|segment| segment.base).collect();
-        let needed = |offset: &Offset| *offset >= at || bases.binary_search(offset).is_ok();
+        let needed = |offset: &Offset| bases.binary_search(offset).is_ok();
         let stale = self.snapshots.iter().copied().filter(|offset| !needed(offset)).collect();
         self.snapshots.retain(needed);
         stale
+    }
+
+    fn close_files_if_unused(&mut self) -> bool {
+        if std::mem::replace(&mut self.was_used, false) || self.rolling {
+            return false;
+        }
+        // Entries that find no room keep their files open.
+        let flushed = self.active().files.is_none() || self.active_mut().flush_indexes().is_ok();
+        if flushed {
+            self.active_mut().files = None;
+        }
+        flushed
     }
 }

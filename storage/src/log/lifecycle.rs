@@ -5,49 +5,48 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ringlane_batch::{
-    DurableEndOffset, LogEndOffset, LogStartOffset, Offset, RecoveryPoint, TopicId,
-};
+use ringlane_batch::{DurableEndOffset, LogEndOffset, LogStartOffset, Offset, RecoveryPoint};
 use ringlane_reactor::{Notify, OpenOptions};
 
 use super::state::Offsets;
 use super::{Loaded, Log, Shared, State};
 use crate::config::LogConfig;
 use crate::error::StorageError;
-use crate::group_sync::GroupSync;
 use crate::leader_epochs::LeaderEpochs;
+use crate::manager::LogManager;
 use crate::names::deleted_directory_name;
 use crate::partition_metadata;
 use crate::producer_state::ProducerState;
+use crate::recovered::Basis;
 use crate::recovery::{self, RecoveryReport};
 use crate::segment::{Files, Segment};
+use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
 
 impl Log {
-    /// Creates the log of a partition in `dir`, whose parent exists. The directory and the topic id in it are durable
-    /// when this returns. What an interrupted creation left there is used.
+    /// Creates the log `key` in `dir`, whose parent exists. The directory and the topic id in it are durable when this
+    /// returns. What an interrupted creation left there is used.
     ///
     /// # Errors
     /// `Exists` when there is a log, else the disk's.
     pub async fn create(
-        sync: &GroupSync,
+        manager: &LogManager,
         dir: &Path,
-        topic_id: TopicId,
+        key: LogKey,
         config: LogConfig,
     ) -> Result<Self, StorageError> {
-        let reactor = sync.reactor();
-        let disk = reactor.disk();
+        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
         disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
-        if partition_metadata::read(&disk, dir).await?.is_some() {
+        if partition_metadata::read(disk, dir).await?.is_some() {
             return Err(StorageError::Exists(dir.to_path_buf()));
         }
         let base = Offset::ZERO;
-        let opened = Files::open(&disk, dir, base, OpenOptions::CREATE_EMPTY).await;
+        let opened = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
         let files = opened.map_err(StorageError::io("create a segment in", dir))?;
         let parent = dir.parent().unwrap_or(Path::new("."));
         disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
         // Last, and with it the other names in the directory become durable.
-        partition_metadata::write(&disk, dir, topic_id).await?;
+        partition_metadata::write(disk, dir, key.0).await?;
         let loaded = Loaded {
             segments: vec![Segment::new(base, files, reactor.wall_clock_ms())],
             offsets: Offsets {
@@ -60,55 +59,71 @@ impl Log {
             epochs: LeaderEpochs::default(),
             snapshots: BTreeSet::new(),
             snapshots_waiting: Vec::new(),
+            log_sequence: 0,
         };
-        let mut state = State::new(dir.to_path_buf(), topic_id, config, loaded);
+        let mut state = State::new(dir.to_path_buf(), key, config, loaded);
         state.names_synced = state.names_changed;
-        state.epochs_changed = false;
-        Ok(Self::of(sync, state))
+        let log = Self::of(manager, state);
+        manager.opened_files(&log);
+        Ok(log)
     }
 
-    /// Opens the log in `dir`, recovering what an unclean stop left: batches behind the recovery point are checked one by
-    /// one, the log is cut before the first bad one, and the indexes are built anew from there. A closed log has nothing
-    /// behind that point. `expected_end` is where the log ended at the last clean stop, if there was one: a log that
-    /// ends earlier is opened all the same, and reported as an error.
+    /// Opens the log `key` in `dir`, recovering what an unclean stop left: what journals held of it is in its segments
+    /// again; batches behind the recovery point are checked one by one, the log is cut before the first bad one, and the
+    /// indexes are built anew from there. A closed log has nothing behind that point.
     ///
-    /// The durable end follows by a sync; wait for it before trusting it to be the log's end.
+    /// The durable end follows with [`LogManager::settle`].
     ///
     /// # Errors
-    /// The disk's; `Corrupt` where a file that is only ever replaced whole is damaged or missing.
+    /// The disk's; `Corrupt` where something is damaged or missing that was on disk: the log is then left as it is.
     pub async fn open(
-        sync: &GroupSync,
+        manager: &LogManager,
         dir: &Path,
+        key: LogKey,
         config: LogConfig,
-        expected_end: Option<Offset>,
     ) -> Result<(Self, RecoveryReport), StorageError> {
-        let reactor = sync.reactor();
-        let disk = reactor.disk();
-        let Some(topic_id) = partition_metadata::read(&disk, dir).await? else {
-            let path = partition_metadata::path(dir);
-            return Err(StorageError::corrupt(&path, "is missing: its log was never created"));
-        };
+        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
+        manager.adopt(key);
+        if let Some(reason) = manager.0.recovered.damage_of(key) {
+            return Err(StorageError::corrupt(dir, reason));
+        }
+        let path = partition_metadata::path(dir);
+        match partition_metadata::read(disk, dir).await? {
+            Some(topic_id) if topic_id == key.0 => {}
+            Some(other) => {
+                let reason = format!("belongs to the topic with the id {other}, not to {}", key.0);
+                return Err(StorageError::corrupt(&path, reason));
+            }
+            None => {
+                return Err(StorageError::corrupt(&path, "is missing: its log was never created"));
+            }
+        }
+        let found = manager.0.recovered.log(key);
         let now_ms = reactor.wall_clock_ms();
-        let (loaded, mut report) = recovery::load(&disk, dir, &config, now_ms).await?;
-        report.missing_since_clean_stop =
-            expected_end.map_or(0, |end| end.distance_from(report.log_end.offset()).max(0));
+        let (loaded, report) = recovery::load(disk, dir, &config, now_ms, &found).await?;
         report.log_if_notable(dir);
-        let log = Self::of(sync, State::new(dir.to_path_buf(), topic_id, config, loaded));
-        log.register_if_wanted();
+        let log = Self::of(manager, State::new(dir.to_path_buf(), key, config, loaded));
+        let record = log.0.state.borrow().record();
+        let as_recorded = matches!(&found.basis, Basis::Record(found) if *found == record);
+        if !as_recorded || report.truncated_bytes > 0 {
+            log.mark_dirty();
+        }
         Ok((log, report))
     }
 
-    fn of(sync: &GroupSync, state: State) -> Self {
-        let reactor = sync.reactor();
-        Self(Rc::new(Shared {
-            reactor: reactor.clone(),
-            disk: reactor.disk(),
-            sync: sync.clone(),
+    fn of(manager: &LogManager, state: State) -> Self {
+        let log = Self(Rc::new(Shared {
+            reactor: manager.0.reactor.clone(),
+            disk: manager.0.disk.clone(),
+            manager: manager.clone(),
             durable_changed: Notify::new(),
             file_turn: Turnstile::default(),
             append_turn: Turnstile::default(),
+            shape_turn: Turnstile::default(),
             state: state.into(),
-        }))
+        }));
+        manager.register(&log);
+        log
     }
 
     /// Makes everything durable, moves the recovery point to the log's end and closes the files. Gives back the end, for
@@ -119,7 +134,7 @@ impl Log {
     pub async fn close(&self) -> Result<Offset, StorageError> {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
-        let closed = self.checkpoint_in_turn().await;
+        let closed = self.checkpoint().await;
         self.0.state.borrow_mut().close();
         self.0.durable_changed.notify_all();
         closed.map(|()| self.log_end().offset())
@@ -135,6 +150,7 @@ impl Log {
         let _appends = self.0.append_turn.enter().await;
         self.0.state.borrow_mut().close();
         self.0.durable_changed.notify_all();
+        self.0.manager.forget(self.key());
         let dir = self.directory();
         let deleted = self.deleted_path(&dir);
         let disk = &self.0.disk;

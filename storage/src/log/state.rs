@@ -1,17 +1,19 @@
 //! What a log knows: its segments, its offsets and the one place that moves them, producers, epochs, and which of all
 //! this is not on disk yet. No I/O here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use ringlane_batch::{
-    DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint, TopicId,
+    DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint,
 };
 
 use crate::config::LogConfig;
+use crate::journal::Mark;
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::ProducerState;
 use crate::segment::{Files, Segment};
+use crate::shard_checkpoint::LogKey;
 
 /// The boundaries of a log. At any moment `start <= recovery_point <= durable <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,15 @@ enum Status {
     Closed,
 }
 
+/// A sync that `flush.messages` or `flush.ms` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlushDue {
+    /// Nothing from here on is acknowledged before.
+    pub(crate) from: Offset,
+    /// What it must cover.
+    pub(crate) end: Offset,
+}
+
 /// What recovery finds in a directory.
 pub(crate) struct Loaded {
     pub(crate) segments: Vec<Segment>,
@@ -40,19 +51,19 @@ pub(crate) struct Loaded {
     pub(crate) snapshots: BTreeSet<Offset>,
     /// The ones it took, at the bases of segments, and did not write.
     pub(crate) snapshots_waiting: Vec<(Offset, Vec<u8>)>,
+    /// The number of the log's last journal entry.
+    pub(crate) log_sequence: u64,
 }
 
 pub(crate) struct State {
     pub(crate) dir: PathBuf,
-    pub(crate) topic_id: TopicId,
+    pub(crate) key: LogKey,
     pub(crate) config: LogConfig,
     /// In order of their base offsets; the last is the active one. Never empty.
     pub(crate) segments: Vec<Segment>,
     offsets: Offsets,
     pub(crate) producers: ProducerState,
     pub(crate) epochs: LeaderEpochs,
-    /// Whether the checkpoint file of the epochs is behind.
-    pub(crate) epochs_changed: bool,
     pub(crate) snapshots: BTreeSet<Offset>,
     /// Snapshots taken when segments rolled, for the next checkpoint to write.
     pub(crate) snapshots_waiting: Vec<(Offset, Vec<u8>)>,
@@ -61,37 +72,64 @@ pub(crate) struct State {
     pub(crate) names_synced: u64,
     /// Counts truncations: what began before one says nothing about the log after it.
     pub(crate) truncations: u64,
+    /// The journal entry of the truncation that is under way, until the files are cut, and the group that has it.
+    pub(crate) truncating: Option<(u64, Mark)>,
     /// A roll was begun: the next append completes it, whatever its size.
     pub(crate) rolling: bool,
-    /// Waits in the group that fills now.
+    /// Waits in the group of syncs that fills now.
     pub(crate) sync_registered: bool,
-    pub(crate) checkpoint_enqueued: bool,
-    pub(crate) bytes_since_checkpoint: u64,
+    /// Waits for the next round of checkpoints.
+    pub(crate) is_dirty: bool,
+    /// Was appended to since the clock of open files came by.
+    pub(crate) was_used: bool,
+    /// The number of the log's last journal entry, whichever shard's journal it is in.
+    pub(crate) log_sequence: u64,
+    /// Entries that the journal has taken and not yet made durable: number, and the log's end behind it.
+    pub(crate) journaling: VecDeque<(u64, Offset)>,
+    /// The last entry that is durable.
+    pub(crate) journaled_sequence: u64,
+    /// Every batch from here on is in the journal.
+    pub(crate) journal_from: Offset,
+    /// As far as the journal is durable.
+    pub(crate) journaled_to: Offset,
+    /// Records since the last sync, of a log that is not durable.
+    pub(crate) unflushed_records: u64,
+    /// `flush.messages` has come due.
+    pub(crate) flush_due: Option<FlushDue>,
+    pub(crate) flush_timer_armed: bool,
     /// The files of the complete segment that was read last.
     pub(crate) read_files: Option<(Offset, Files)>,
     status: Status,
 }
 
 impl State {
-    pub(crate) fn new(dir: PathBuf, topic_id: TopicId, config: LogConfig, loaded: Loaded) -> Self {
+    pub(crate) fn new(dir: PathBuf, key: LogKey, config: LogConfig, loaded: Loaded) -> Self {
         let mut state = Self {
             dir,
-            topic_id,
+            key,
             config,
             segments: Vec::new(),
             offsets: loaded.offsets,
             producers: ProducerState::default(),
             epochs: LeaderEpochs::default(),
-            epochs_changed: false,
             snapshots: BTreeSet::new(),
             snapshots_waiting: Vec::new(),
             names_changed: 0,
             names_synced: 0,
             truncations: 0,
+            truncating: None,
             rolling: false,
             sync_registered: false,
-            checkpoint_enqueued: false,
-            bytes_since_checkpoint: 0,
+            is_dirty: false,
+            was_used: false,
+            log_sequence: 0,
+            journaling: VecDeque::new(),
+            journaled_sequence: 0,
+            journal_from: Offset::ZERO,
+            journaled_to: Offset::ZERO,
+            unflushed_records: 0,
+            flush_due: None,
+            flush_timer_armed: false,
             read_files: None,
             status: Status::Open,
         };
@@ -109,12 +147,33 @@ impl State {
         self.snapshots_waiting = loaded.snapshots_waiting;
         self.read_files = None;
         self.rolling = false;
-        // Recovery may have removed names, and the checkpoint of the epochs may hold more than the log.
+        // Recovery may have removed names.
         self.names_changed += 1;
-        self.epochs_changed = true;
+        assert!(loaded.log_sequence >= self.log_sequence, "a log's sequence only grows");
+        self.log_sequence = loaded.log_sequence;
+        self.journaled_sequence = loaded.log_sequence;
+        self.journaling.clear();
+        self.flush_due = None;
         self.move_offsets(|offsets| *offsets = loaded.offsets);
-        let scanned = self.segments.iter().filter(|segment| segment.files.is_some());
-        self.bytes_since_checkpoint = scanned.map(|segment| segment.len).sum();
+        // What was recovered and not synced is in no journal, or soon in none.
+        self.journal_from = loaded.offsets.end.offset();
+        self.journaled_to = Offset::ZERO;
+    }
+
+    /// The number of the next journal entry.
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.log_sequence += 1;
+        self.log_sequence
+    }
+
+    /// What may be acknowledged: of a durable log what is durable; of another all that was appended, except where
+    /// `flush.messages` has come due.
+    pub(crate) fn acknowledgeable_end(&self) -> Offset {
+        if self.config.durable {
+            return self.offsets.durable.offset();
+        }
+        let end = self.offsets.end.offset();
+        self.flush_due.map_or(end, |due| end.min(due.from))
     }
 
     pub(crate) fn offsets(&self) -> &Offsets {
@@ -162,7 +221,7 @@ impl State {
     }
 
     pub(crate) fn assign_epoch(&mut self, epoch: LeaderEpoch, start: Offset) {
-        self.epochs_changed |= self.epochs.assign(epoch, start);
+        self.epochs.assign(epoch, start);
     }
 
     pub(crate) fn offline_reason(&self) -> Option<&str> {

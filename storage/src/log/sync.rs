@@ -1,40 +1,48 @@
-//! Making what was appended durable: which files that takes, and what a completed sync proves.
+//! What of a log is durable. Two things prove it: a group of the journal that was written, and a sync of the segments, be it
+//! a round of checkpoints or the log's own.
+//!
+//! The journal proves only what it holds. A log that was not durable for a while has batches that are in no journal; until
+//! a sync covers those, groups written behind them prove nothing.
 
 use std::io;
 use std::path::PathBuf;
 
-use ringlane_batch::{DurableEndOffset, LogEndOffset};
-use ringlane_reactor::File;
+use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
 
-use super::{Log, State};
+use super::{Log, Shared, State};
+use crate::journal::Client;
 
-/// What one sync covers: taken when it begins, so that appends behind it are not claimed.
-pub(super) struct Sync {
-    pub(super) files: Vec<File>,
+/// What one sync of a log covers: taken when it begins, so that appends behind it are not claimed.
+struct Sync {
+    /// The segments with unsynced bytes.
+    bases: Vec<Offset>,
     /// The log's directory, when names in it are not durable.
-    pub(super) directory: Option<PathBuf>,
+    directory: Option<PathBuf>,
     end: LogEndOffset,
     names_changed: u64,
     truncations: u64,
 }
 
 impl State {
-    /// Whether a durable log has something that no completed sync covers.
+    /// Whether the log's own sync is called for: a durable log has something that no journal holds, or as many records
+    /// as `flush.messages` says wait for it.
     pub(super) fn wants_sync(&self) -> bool {
-        self.config.durable && self.offline_reason().is_none() && self.is_behind()
+        let gap = self.config.durable && self.offsets().durable.offset() < self.journal_from;
+        self.offline_reason().is_none() && (gap || self.flush_due.is_some())
     }
 
-    fn is_behind(&self) -> bool {
-        self.offsets().durable.offset() < self.offsets().end.offset()
-    }
-
-    /// A sync of all that is appended now.
-    pub(super) fn begin_sync(&self) -> Sync {
+    fn begin_sync(&self) -> Sync {
+        let durable = self.offsets().durable.offset();
+        let is_behind = durable < self.offsets().end.offset();
+        let first = self.segment_index(durable);
+        // One that ends there is synced too: if a torn tail was cut off it, nothing after it may be durable before that is.
+        let first = match self.segments[first].base == durable {
+            true => first.saturating_sub(1),
+            false => first,
+        };
+        let bases = self.segments[first..].iter().map(|segment| segment.base);
         Sync {
-            files: match self.is_behind() {
-                true => self.unsynced_files(),
-                false => Vec::new(),
-            },
+            bases: if is_behind { bases.collect() } else { Vec::new() },
             directory: (self.names_synced < self.names_changed).then(|| self.dir.clone()),
             end: self.offsets().end,
             names_changed: self.names_changed,
@@ -42,31 +50,94 @@ impl State {
         }
     }
 
-    /// The files with bytes behind the durable end. One that ends there is among them while it is open: if a torn tail or
-    /// a failed write was cut off it, nothing after it may be durable before that is.
-    fn unsynced_files(&self) -> Vec<File> {
-        let durable = self.offsets().durable.offset();
-        let first = self.segment_index(durable);
-        let before = self.segments[..first].last().filter(|_| self.segments[first].base == durable);
-        let before = before.and_then(|segment| segment.files.as_ref());
-        let behind = self.segments[first..].iter().map(|segment| {
-            segment.files.as_ref().expect("a segment stays open until it is synced")
-        });
-        before.into_iter().chain(behind).map(|files| files.log.clone()).collect()
+    /// Takes note of a completed sync. One that began before a truncation proves nothing.
+    fn finish_sync(&mut self, sync: &Sync) {
+        if !self.is_closed() && sync.truncations == self.truncations {
+            self.names_synced = self.names_synced.max(sync.names_changed);
+            self.synced_to(sync.end);
+        }
     }
 
-    /// Takes note of a completed sync. One that began before a truncation proves nothing.
-    pub(super) fn finish_sync(&mut self, sync: &Sync) {
-        if self.is_closed() || sync.truncations != self.truncations {
-            return;
-        }
-        self.names_synced = self.names_synced.max(sync.names_changed);
-        let end = DurableEndOffset::at(sync.end.offset());
+    /// Everything before `end` is synced, as are its names.
+    pub(super) fn synced_to(&mut self, end: LogEndOffset) {
+        let end = DurableEndOffset::at(end.offset());
         self.move_offsets(|offsets| offsets.durable = offsets.durable.max(end));
+        self.count_journal();
+        let durable = self.offsets().durable.offset();
+        self.flush_due = self.flush_due.filter(|due| due.end > durable);
+    }
+
+    /// The journal holds, durably, every entry of the log up to `sequence`.
+    fn journaled(&mut self, sequence: u64) {
+        assert!(sequence <= self.log_sequence, "no entry is durable before it is made");
+        self.journaled_sequence = self.journaled_sequence.max(sequence);
+        while let Some((_, end)) = self.journaling.front().filter(|(entry, _)| *entry <= sequence) {
+            self.journaled_to = self.journaled_to.max(*end);
+            self.journaling.pop_front();
+        }
+        self.count_journal();
+    }
+
+    /// Moves the durable end as far as the journal proves it.
+    fn count_journal(&mut self) {
+        let journaled = DurableEndOffset::at(self.journaled_to);
+        if self.offsets().durable.offset() >= self.journal_from {
+            self.move_offsets(|offsets| offsets.durable = offsets.durable.max(journaled));
+        }
+    }
+}
+
+impl Client for Shared {
+    fn durable(&self, log_sequence: u64) {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.is_closed() {
+                return;
+            }
+            state.journaled(log_sequence);
+        }
+        self.durable_changed.notify_all();
+    }
+
+    fn journal_failed(&self, reason: &str) {
+        self.go_offline(reason);
     }
 }
 
 impl Log {
+    /// Asks for a sync of the log's own if its state calls for one.
+    pub(crate) fn register_if_wanted(&self) {
+        let register = {
+            let mut state = self.0.state.borrow_mut();
+            let register = state.wants_sync() && !state.sync_registered;
+            state.sync_registered |= register;
+            register
+        };
+        if register {
+            self.0.manager.0.sync.register(self);
+        }
+    }
+
+    /// Has the log synced `flush.ms` after the first append that nothing made durable.
+    pub(super) fn arm_flush_timer(&self) {
+        let after = {
+            let mut state = self.0.state.borrow_mut();
+            let wanted = !state.config.durable && !state.flush_timer_armed;
+            let after = state.config.flush_interval().filter(|_| wanted);
+            state.flush_timer_armed |= after.is_some();
+            after
+        };
+        let Some(after) = after else { return };
+        let (weak, reactor) = (std::rc::Rc::downgrade(&self.0), self.0.reactor.clone());
+        let flush = async move {
+            reactor.sleep(after).await;
+            let Some(log) = weak.upgrade().map(Log) else { return };
+            log.0.state.borrow_mut().flush_timer_fired();
+            log.register_if_wanted();
+        };
+        self.0.reactor.spawn(ringlane_reactor::Queue::Background, flush).detach();
+    }
+
     /// One sync, on behalf of the shard's group.
     pub(crate) async fn sync(&self) {
         let sync = {
@@ -83,20 +154,35 @@ impl Log {
                 self.0.durable_changed.notify_all();
                 self.register_if_wanted();
             }
-            // The directory of a deleted log is gone; of an open one it is not.
-            Err(_) if self.0.state.borrow().is_closed() => {}
+            // The directory of a deleted log is gone, and a truncation removes segments; of an open one they stay.
+            Err(_) if self.0.state.borrow().is_stale(&sync) => {}
             // Never retried: the kernel may have dropped the bytes and call the next sync a success (fsyncgate).
             Err(error) => self.go_offline(&format!("cannot sync: {error}")),
         }
     }
 
-    pub(super) async fn execute(&self, sync: &Sync) -> io::Result<()> {
+    async fn execute(&self, sync: &Sync) -> io::Result<()> {
         if let Some(directory) = &sync.directory {
             self.0.disk.sync_dir(directory).await?;
         }
-        for file in &sync.files {
-            file.sync_data().await?;
+        for base in &sync.bases {
+            self.files_of(*base).await?.log.sync_data().await?;
         }
         Ok(())
+    }
+}
+
+impl State {
+    fn is_stale(&self, sync: &Sync) -> bool {
+        self.is_closed() || sync.truncations != self.truncations
+    }
+
+    fn flush_timer_fired(&mut self) {
+        self.flush_timer_armed = false;
+        let (durable, end) = (self.offsets().durable.offset(), self.offsets().end.offset());
+        if durable < end {
+            // Nobody waits for it: what was acknowledged stays so.
+            self.flush_due.get_or_insert(super::state::FlushDue { from: end, end });
+        }
     }
 }

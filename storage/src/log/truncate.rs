@@ -1,13 +1,16 @@
-//! Dropping the tail of a log. The files are cut first, durably and from the newest on, then the log is loaded from them
-//! as after a restart: producers and epochs come out right by construction.
+//! Dropping the tail of a log. The journal says so first, durably; then the files are cut, the newest first, and the log is
+//! loaded from them as after a restart: producers and epochs come out right by construction.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset, RecoveryPoint};
 
 use super::Log;
 use crate::error::StorageError;
+use crate::journal::{Client, EntryHead, EntryKind};
 use crate::names::Kind;
+use crate::recovered::{Basis, FoundLog};
 use crate::recovery;
 use crate::segment::{Files, locate};
 
@@ -42,39 +45,114 @@ impl Log {
 
     async fn truncate_in_turn(&self, offset: Offset) -> Result<LogEndOffset, StorageError> {
         let (files, position, base, new_end) = self.find_cut(offset).await?;
-        let (dir, config, removed, snapshots) = {
+        // First: from here on no replay brings back what is cut.
+        self.journal_truncation(new_end, base, position).await?;
+        let log_end = self.cut(&files, new_end, base, position).await?;
+        // A replay of the truncation would cut again what is appended from now on and in no journal.
+        self.checkpoint().await?;
+        Ok(log_end)
+    }
+
+    /// Cuts the files and loads the log from them.
+    async fn cut(
+        &self,
+        files: &Files,
+        new_end: Offset,
+        base: Offset,
+        position: u64,
+    ) -> Result<LogEndOffset, StorageError> {
+        let _shape = self.0.shape_turn.enter().await;
+        let (dir, config, removed, snapshots, before) = {
             let mut state = self.0.state.borrow_mut();
             state.truncations += 1;
+            state.truncating = None;
             let later = state.segments.iter().map(|segment| segment.base).filter(|b| *b > base);
             let snapshots = state.snapshots.iter().copied().filter(|at| *at > new_end);
             let (removed, snapshots): (Vec<_>, Vec<_>) = (later.collect(), snapshots.collect());
             state.segments.retain(|segment| segment.base <= base);
             state.active_mut().len = position;
+            state.journaled_to = state.journaled_to.min(new_end);
+            state.journal_from = state.journal_from.min(new_end);
             state.move_offsets(|offsets| {
                 offsets.end = LogEndOffset::at(new_end);
                 offsets.durable = offsets.durable.min(DurableEndOffset::at(new_end));
                 offsets.recovery_point = offsets.recovery_point.min(RecoveryPoint::at(new_end));
             });
-            (state.dir.clone(), state.config.clone(), removed, snapshots)
+            let before = (*state.offsets(), state.log_sequence, state.epochs.clone());
+            (state.dir.clone(), state.config.clone(), removed, snapshots, before)
         };
-        // The recovery point first: nothing behind the cut may count as synced once bytes differ.
         self.remove(&dir, Kind::ProducerSnapshot, &snapshots).await?;
         for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
             self.remove(&dir, kind, &removed).await?;
         }
         files.log.set_len(position).map_err(StorageError::io("truncate a segment in", &dir))?;
-        files.log.sync_data().await.map_err(StorageError::io("sync a segment in", &dir))?;
+        let (offsets, log_sequence, epochs) = before;
+        let basis = Basis::Truncation(epochs);
+        let found = FoundLog { log_sequence, log_start: offsets.start.offset(), basis };
         let now_ms = self.0.reactor.wall_clock_ms();
-        let (loaded, report) = recovery::load(&self.0.disk, &dir, &config, now_ms).await?;
+        let (mut loaded, report) =
+            recovery::load(&self.0.disk, &dir, &config, now_ms, &found).await?;
         // Below it where compaction left a gap before the cut.
         assert!(report.log_end.offset() <= new_end, "a truncated log ends where it was cut");
+        // What was on disk before still is.
+        let end = loaded.offsets.end.offset();
+        loaded.offsets.recovery_point = offsets.recovery_point.min(RecoveryPoint::at(end));
+        loaded.offsets.durable = offsets.durable.min(DurableEndOffset::at(end));
         {
             let mut state = self.0.state.borrow_mut();
             state.truncations += 1;
             state.replace_with(loaded);
         }
-        self.register_if_wanted();
+        self.0.manager.opened_files(self);
         Ok(report.log_end)
+    }
+
+    /// Waits until the journal says, durably, where the log is cut.
+    async fn journal_truncation(
+        &self,
+        new_end: Offset,
+        segment_base: Offset,
+        position: u64,
+    ) -> Result<(), StorageError> {
+        let journal = self.0.manager.journal().await.map_err(StorageError::Offline)?;
+        let room = journal.reserve(0).await;
+        let room = room.map_err(|error| StorageError::Offline(error.to_string()))?;
+        let client: Rc<dyn Client> = self.0.clone();
+        // Added before the round of checkpoints can look at the log again.
+        let sequence = {
+            let mut state = self.0.state.borrow_mut();
+            let log_sequence = state.next_sequence();
+            let ((topic_id, partition), base_offset) = (state.key, new_end);
+            let head = EntryHead {
+                kind: EntryKind::Truncate,
+                topic_id,
+                partition,
+                log_sequence,
+                base_offset,
+                segment_base,
+                position: u32::try_from(position).expect("a segment rolls below 2 GiB"),
+            };
+            let added = journal.add(room, &head, &[], &client);
+            let mark = added.map_err(|error| StorageError::Offline(error.to_string()))?;
+            state.truncating = Some((log_sequence, mark));
+            log_sequence
+        };
+        self.mark_dirty();
+        self.journaled(sequence).await
+    }
+
+    /// Ready when the journal holds the log's entry `sequence` durably.
+    async fn journaled(&self, sequence: u64) -> Result<(), StorageError> {
+        loop {
+            let changed = self.durable_changed();
+            if self.0.state.borrow().journaled_sequence >= sequence {
+                return Ok(());
+            }
+            if let Some(reason) = self.is_offline() {
+                return Err(StorageError::Offline(reason));
+            }
+            changed.await;
+        }
     }
 
     /// Where to cut: the segment's files and base, the position in it, and the offset there.
@@ -104,12 +182,12 @@ impl Log {
     async fn remove(&self, dir: &Path, kind: Kind, offsets: &[Offset]) -> Result<(), StorageError> {
         for offset in offsets.iter().rev() {
             let path = kind.path(dir, *offset);
-            let removed = self.0.disk.remove_file(&path).await;
-            removed.map_err(StorageError::io("remove", &path))?;
+            match self.0.disk.remove_file(&path).await {
+                // A snapshot may have become superfluous a moment ago.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(StorageError::io("remove", &path))?,
+            }
         }
-        match offsets.is_empty() {
-            true => Ok(()),
-            false => self.0.disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir)),
-        }
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Where the scan starts: at the newest producer snapshot that is whole and whose offset the segments reach.
+//! Where the scan starts: at the recovery point that the shard's checkpoint names; after a truncation at the newest producer
+//! snapshot that is whole and whose offset the segments reach; without either at the log's beginning.
 
 use std::path::Path;
 
@@ -9,9 +10,12 @@ use super::{Listing, remove};
 use crate::error::StorageError;
 use crate::names::Kind;
 use crate::producer_state::{self, ProducerState};
+use crate::recovered::Basis;
 use crate::segment::{
-    Entry, Files, OffsetEntry, TimeEntry, header_at, offsets_below, timestamps_below,
+    Entry, Files, Index, OffsetEntry, Segment, TimeEntry, header_at, offsets_below,
+    timestamps_below,
 };
+use crate::shard_checkpoint::Record;
 
 /// No snapshot is larger: 2 GiB name 46 million producers.
 const SNAPSHOT_BYTES_MAX: u64 = 2 << 30;
@@ -47,14 +51,77 @@ impl Start {
         }
     }
 
+    /// Takes the segment up where this says.
+    pub(super) fn resume(&self, segment: &mut Segment) {
+        if self.position > 0 {
+            let indexes = (Index::new(self.offset_entries), Index::new(self.time_entries));
+            segment.resume(self.position, indexes, self.first_timestamp, self.max_timestamp);
+        }
+    }
+
     /// How many offset and time index entries stay.
     pub(super) fn entries(&self) -> (u32, u32) {
         (self.offset_entries, self.time_entries)
     }
 }
 
-/// Finds it; removes snapshots that are damaged or promise what the segments do not hold.
+/// Finds it.
 pub(super) async fn find(
+    disk: &Disk,
+    dir: &Path,
+    listing: &mut Listing,
+    now_ms: i64,
+    basis: &Basis,
+) -> Result<Start, StorageError> {
+    let first = *listing.logs.first().expect("there is a segment");
+    match basis {
+        Basis::Nothing => Ok(Start::of_segment(first, first, ProducerState::default())),
+        Basis::Record(record) => at_record(disk, dir, listing, record, now_ms).await,
+        Basis::Truncation(_) => at_newest_snapshot(disk, dir, listing, now_ms).await,
+    }
+}
+
+/// The start at the recovery point of `record`. All before it was on disk: what is missing now was lost.
+async fn at_record(
+    disk: &Disk,
+    dir: &Path,
+    listing: &Listing,
+    record: &Record,
+    now_ms: i64,
+) -> Result<Start, StorageError> {
+    let (base, point) = (record.segment_base, record.recovery_point.offset());
+    let producers = producer_state::decode(&record.producers, now_ms);
+    let producers = producers.map_err(|reason| StorageError::corrupt(dir, reason))?;
+    let path = Kind::Log.path(dir, base);
+    let first = *listing.logs.first().expect("there is a segment");
+    if first >= point && first > base {
+        // Retention has removed everything before it.
+        return Ok(Start::of_segment(first, first, producers));
+    }
+    let len = match disk.metadata(&path).await {
+        Ok(metadata) => metadata.len,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(StorageError::io("look at", &path)(error)),
+    };
+    if len < record.position {
+        let reason = format!(
+            "has {len} bytes, and {} of them were on disk: records that were acknowledged are lost; put the file back from a copy or a replica",
+            record.position
+        );
+        return Err(StorageError::corrupt(&path, reason));
+    }
+    Ok(Start {
+        position: record.position,
+        offset_entries: record.offset_entries,
+        time_entries: record.time_entries,
+        first_timestamp: record.first_timestamp,
+        max_timestamp: record.max_timestamp,
+        ..Start::of_segment(base, point, producers)
+    })
+}
+
+/// The start at the newest snapshot that can be used; removes the others.
+async fn at_newest_snapshot(
     disk: &Disk,
     dir: &Path,
     listing: &mut Listing,

@@ -66,6 +66,11 @@ impl<E: Entry> Index<E> {
         at.checked_sub(1).map(|at| self.tail[at])
     }
 
+    /// Whether any entry waits in memory.
+    pub(crate) fn waits(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
     /// Whether enough entries wait in memory for some to be written.
     pub(crate) fn wants_flush(&self) -> bool {
         self.tail.len() >= TAIL_MAX

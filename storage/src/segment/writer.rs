@@ -116,7 +116,11 @@ impl Segment {
     /// Writes every index entry, the largest timestamp among them: what is in the files then covers all batches so far.
     pub(crate) fn flush_indexes(&mut self) -> io::Result<()> {
         self.index_max_timestamp();
-        let files = self.files.as_ref().expect("a segment is closed after its indexes are written");
+        let Some(files) = &self.files else {
+            let waiting = self.offset_index.waits() || self.time_index.waits();
+            assert!(!waiting, "a segment's files are closed after its indexes are written");
+            return Ok(());
+        };
         self.offset_index.flush(&files.offset_index, self.base.0, true)?;
         self.time_index.flush(&files.time_index, self.base.0, true)
     }

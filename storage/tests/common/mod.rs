@@ -3,16 +3,22 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ringlane_batch::{
-    BatchBuilder, BatchFields, Codec, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence,
-    TimestampMs, TopicId,
+    BatchBuilder, BatchFields, Codec, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch,
+    ProducerId, Sequence, TimestampMs, TopicId,
 };
 use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{HostId, Options, Simulation};
-use ringlane_storage::{Appended, GroupSync, GroupSyncConfig, Log, LogConfig, Origin};
+use ringlane_storage::journal::JournalConfig;
+use ringlane_storage::{
+    Appended, Log, LogConfig, LogKey, LogManager, LogManagerConfig, Origin, PartitionDirectory,
+    Recovered, replay,
+};
 
 pub(crate) const TOPIC: TopicId = TopicId([9; 16]);
+pub(crate) const KEY: LogKey = (TOPIC, PartitionIndex(0));
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(1);
 
 /// A simulation of one host, decided by `options`.
@@ -36,9 +42,41 @@ pub(crate) fn small() -> LogConfig {
     }
 }
 
-pub(crate) fn group_sync(reactor: &Reactor) -> GroupSync {
-    let config = GroupSyncConfig { checkpoint_interval_bytes: 6000, ..GroupSyncConfig::default() };
-    GroupSync::new(reactor, config)
+/// A journal that turns over soon.
+pub(crate) fn manager_config() -> LogManagerConfig {
+    LogManagerConfig {
+        journal: JournalConfig { file_bytes: 32 << 10, files: 3, group_bytes_max: 8 << 10 },
+        checkpoint_interval_bytes: 6000,
+        ..LogManagerConfig::default()
+    }
+}
+
+/// What a broker of one shard does before it opens its logs in `data`; [`begin`] is what it does afterwards.
+pub(crate) async fn manager_in(
+    reactor: &Reactor,
+    data: &Path,
+    partitions: &[PartitionDirectory],
+) -> LogManager {
+    let disk = reactor.disk();
+    disk.create_dir_all(data).await.expect("a good disk");
+    let mut recovered = Recovered::read(&disk, data).await.expect("whole checkpoints");
+    for journal in recovered.journals_for(0, 1, false) {
+        let replayed = replay(reactor, data, &recovered, partitions, journal).await;
+        recovered.merge(replayed.expect("a good disk"));
+    }
+    LogManager::new(reactor, data, Arc::new(recovered), manager_config())
+}
+
+/// The same for the log of these tests.
+pub(crate) async fn manager(reactor: &Reactor) -> LogManager {
+    let (topic, partition, path) = ("orders".to_string(), PartitionIndex(0), dir());
+    let directory = PartitionDirectory { topic, partition, path, topic_id: Some(TOPIC) };
+    manager_in(reactor, Path::new("/data"), &[directory]).await
+}
+
+pub(crate) async fn begin(manager: &LogManager) {
+    manager.settle().await.expect("a good disk");
+    manager.begin().await.expect("a good disk");
 }
 
 /// A batch of `timestamps.len()` records with values of `value_len` bytes.
@@ -68,12 +106,17 @@ pub(crate) async fn append(log: &Log, mut bytes: Vec<u8>) -> Appended {
 }
 
 pub(crate) async fn create(reactor: &Reactor, config: LogConfig) -> Log {
-    let sync = group_sync(reactor);
-    Log::create(&sync, &dir(), TOPIC, config).await.expect("a new log")
+    let manager = manager(reactor).await;
+    let log = Log::create(&manager, &dir(), KEY, config).await.expect("a new log");
+    begin(&manager).await;
+    log
 }
 
 pub(crate) async fn open(reactor: &Reactor, config: LogConfig) -> Log {
-    Log::open(&group_sync(reactor), &dir(), config, None).await.expect("the log opens").0
+    let manager = manager(reactor).await;
+    let (log, _) = Log::open(&manager, &dir(), KEY, config).await.expect("the log opens");
+    begin(&manager).await;
+    log
 }
 
 /// Waits until everything appended is durable.

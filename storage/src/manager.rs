@@ -1,0 +1,188 @@
+//! What the logs of one shard share: their journal, the rounds of checkpoints that let it be recycled, the grouped syncs of
+//! logs that are not durable, and the bound on open descriptors (Kafka's `LogManager`).
+//!
+//! The order at a start: [`crate::Recovered`] reads what is there and every shard replays journals; each shard opens its logs;
+//! [`LogManager::settle`] makes durable what was replayed; and when all shards have come that far, [`LogManager::begin`]
+//! recycles the journals. Durable appends wait until then.
+
+mod files;
+mod rounds;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use ringlane_reactor::{Disk, Notify, Queue, Reactor};
+
+use crate::config::LogManagerConfig;
+use crate::error::StorageError;
+use crate::group_sync::GroupSync;
+use crate::journal::Journal;
+use crate::log::{Log, Shared};
+use crate::recovered::Recovered;
+use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
+
+use files::OpenFiles;
+use rounds::Rounds;
+
+/// See the module. One for each shard and log directory; cheap to clone.
+#[derive(Clone)]
+pub struct LogManager(pub(crate) Rc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) reactor: Reactor,
+    pub(crate) disk: Disk,
+    pub(crate) config: LogManagerConfig,
+    pub(crate) recovered: Arc<Recovered>,
+    pub(crate) sync: GroupSync,
+    directory: PathBuf,
+    shard: u16,
+    journal: OnceCell<Journal>,
+    /// Rings when the journal is open, or will never be.
+    journal_opened: Notify,
+    /// What the shard's file says, or will with the next round.
+    checkpoint: RefCell<ShardCheckpoint>,
+    /// Every log that was opened here.
+    logs: RefCell<BTreeMap<LogKey, Weak<Shared>>>,
+    rounds: Rounds,
+    open_files: OpenFiles,
+    failed: RefCell<Option<String>>,
+}
+
+impl LogManager {
+    /// The logs of `reactor`'s shard in the log directory `directory`, where `recovered` was found.
+    pub fn new(
+        reactor: &Reactor,
+        directory: &Path,
+        recovered: Arc<Recovered>,
+        config: LogManagerConfig,
+    ) -> Self {
+        let shard = reactor.shard().0;
+        let found = recovered.journal(shard);
+        let journal_id = found.and_then(|journal| journal.id);
+        let journal_id = journal_id.unwrap_or_else(|| reactor.random_u64());
+        let first_group = found.map_or(0, |journal| journal.first_group);
+        let checkpoint = ShardCheckpoint { journal_id, first_group, records: BTreeMap::new() };
+        Self(Rc::new(Inner {
+            reactor: reactor.clone(),
+            disk: reactor.disk(),
+            sync: GroupSync::new(reactor, config.concurrent_syncs_max),
+            open_files: OpenFiles::new(config.open_logs_max),
+            directory: directory.to_path_buf(),
+            shard,
+            config,
+            recovered,
+            journal: OnceCell::new(),
+            journal_opened: Notify::new(),
+            checkpoint: RefCell::new(checkpoint),
+            logs: RefCell::default(),
+            rounds: Rounds::default(),
+            failed: RefCell::default(),
+        }))
+    }
+
+    /// The log directory.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// Makes what was replayed into the logs of this shard durable, and says so in the shard's file. What journals held
+    /// is still needed until every shard has come this far.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn settle(&self) -> Result<(), StorageError> {
+        let directory = journal_directory(&self.0.directory);
+        let disk = &self.0.disk;
+        disk.create_dir_all(&directory).await.map_err(StorageError::io("create", &directory))?;
+        let parent = &self.0.directory;
+        disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
+        self.checkpoint().await?;
+        self.write_checkpoint_file().await
+    }
+
+    /// Recycles the shard's journal, and lets durable appends begin.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn begin(&self) -> Result<(), StorageError> {
+        let found = self.0.recovered.journal(self.0.shard);
+        let (journal_id, next_group) = {
+            let mut checkpoint = self.0.checkpoint.borrow_mut();
+            let next_group = found.map_or(0, |journal| journal.next_group).max(1);
+            assert!(checkpoint.first_group <= next_group, "a journal's groups only grow");
+            checkpoint.first_group = next_group;
+            (checkpoint.journal_id, next_group)
+        };
+        self.write_checkpoint_file().await?;
+        let directory = journal_directory(&self.0.directory);
+        let (reactor, config) = (&self.0.reactor, self.0.config.journal);
+        let opened =
+            Journal::open(reactor, &directory, self.0.shard, config, journal_id, next_group);
+        let journal = opened.await?;
+        assert!(self.0.journal.set(journal).is_ok(), "a journal is opened once");
+        self.0.journal_opened.notify_all();
+        self.start_rounds();
+        Ok(())
+    }
+
+    /// The journal, once it is open.
+    ///
+    /// # Errors
+    /// Why there will be none.
+    pub(crate) async fn journal(&self) -> Result<&Journal, String> {
+        loop {
+            let opened = self.0.journal_opened.notified();
+            if let Some(reason) = &*self.0.failed.borrow() {
+                return Err(reason.clone());
+            }
+            if let Some(journal) = self.0.journal.get() {
+                return Ok(journal);
+            }
+            opened.await;
+        }
+    }
+
+    /// Ends the journal, after the logs were closed.
+    pub async fn close(&self) {
+        if let Some(journal) = self.0.journal.get() {
+            journal.close().await;
+        }
+    }
+
+    /// A log that was opened or created here, and from now on belongs to the rounds.
+    pub(crate) fn register(&self, log: &Log) {
+        let before = self.0.logs.borrow_mut().insert(log.key(), Rc::downgrade(&log.0));
+        let alive = before.and_then(|before| before.upgrade()).is_some_and(|log| !log.is_closed());
+        assert!(!alive, "a log is open once");
+    }
+
+    /// Keeps the record that was found of a log which is about to be opened: also if that fails.
+    pub(crate) fn adopt(&self, key: LogKey) {
+        if let Some(record) = self.0.recovered.record(key) {
+            self.0.checkpoint.borrow_mut().records.insert(key, record.clone());
+        }
+    }
+
+    /// Forgets a log that was deleted.
+    pub(crate) fn forget(&self, key: LogKey) {
+        self.0.logs.borrow_mut().remove(&key);
+        self.0.checkpoint.borrow_mut().records.remove(&key);
+    }
+
+    /// The device of the directory has failed: none of its logs takes or acknowledges anything from now on.
+    fn fail(&self, reason: &str) {
+        self.0.failed.borrow_mut().get_or_insert_with(|| reason.to_string());
+        self.0.journal_opened.notify_all();
+        let logs: Vec<_> = self.0.logs.borrow().values().filter_map(Weak::upgrade).collect();
+        for log in logs {
+            Log(log).go_offline(reason);
+        }
+    }
+
+    fn spawn_background(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.reactor.spawn(Queue::Background, task).detach();
+    }
+}

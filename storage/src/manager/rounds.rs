@@ -1,0 +1,199 @@
+//! Rounds of checkpoints. All logs that changed since the last one tell their state; one sync of the whole file system makes
+//! it durable (a sync of each file would cost a round as many device flushes as the shard has logs); the shard's file then
+//! says so; and the journal's groups before the round's beginning are free.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use ringlane_reactor::{OneshotSender, oneshot};
+
+use super::{Inner, LogManager};
+use crate::error::{StorageError, is_storage_full};
+use crate::journal::{Journal, Mark};
+use crate::log::{Log, Plan};
+use crate::shard_checkpoint::path;
+
+/// So many logs tell their state before other tasks get their turn.
+const LOGS_PER_TURN: usize = 32;
+
+/// The state of a shard's rounds.
+#[derive(Default)]
+pub(super) struct Rounds {
+    /// Logs that changed since the last round began.
+    dirty: RefCell<Vec<Log>>,
+    waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
+    wanted: Cell<bool>,
+    running: Cell<bool>,
+    /// Appended since the last round began.
+    bytes: Cell<u64>,
+}
+
+impl LogManager {
+    /// Makes everything durable that was appended before the call, and moves the recovery points behind it.
+    ///
+    /// # Errors
+    /// The disk's. When the sync itself failed all logs are offline; a full device lets the next round try again.
+    pub async fn checkpoint(&self) -> Result<(), StorageError> {
+        let (sender, receiver) = oneshot();
+        self.0.rounds.waiting.borrow_mut().push(sender);
+        self.want_round();
+        match receiver.await {
+            Some(outcome) => outcome.map_err(StorageError::NotCheckpointed),
+            None => Err(StorageError::NotCheckpointed("the shard ends".to_string())),
+        }
+    }
+
+    /// Takes note of a log that changed. It says so once until the next round.
+    pub(crate) fn is_dirty(&self, log: &Log) {
+        self.0.rounds.dirty.borrow_mut().push(log.clone());
+    }
+
+    /// Takes note of bytes that were appended: enough of them call for a round.
+    pub(crate) fn appended(&self, bytes: usize) {
+        let rounds = &self.0.rounds;
+        rounds.bytes.set(rounds.bytes.get() + bytes as u64);
+        if rounds.bytes.get() >= self.0.config.checkpoint_interval_bytes {
+            self.want_round();
+        }
+    }
+
+    /// Has a round begin soon.
+    pub(crate) fn want_round(&self) {
+        self.0.rounds.wanted.set(true);
+        if !self.0.rounds.running.replace(true) {
+            let this = self.clone();
+            self.spawn_background(async move { this.run_rounds().await });
+        }
+    }
+
+    /// Rounds by the journal's need and by the clock, for as long as the manager is used.
+    pub(super) fn start_rounds(&self) {
+        let (weak, reactor) = (Rc::downgrade(&self.0), self.0.reactor.clone());
+        let interval = self.0.config.checkpoint_interval;
+        let watch = async move {
+            while let Some(wanted) = wanted(&weak) {
+                // The clock's rounds let idle logs close their files.
+                if let Some(wanted) = wanted {
+                    let _ = reactor.timeout(interval, wanted).await;
+                }
+                let Some(inner) = weak.upgrade() else { return };
+                let _ = LogManager(inner).checkpoint().await;
+            }
+        };
+        self.spawn_background(watch);
+    }
+
+    async fn run_rounds(&self) {
+        while self.0.rounds.wanted.replace(false) {
+            let waiting = self.0.rounds.waiting.take();
+            let outcome = self.round().await;
+            if let Err(error) = &outcome {
+                tracing::warn!(directory = %self.0.directory.display(), %error, "no checkpoint");
+            }
+            for waiter in waiting {
+                // Whoever asked may have gone.
+                let _ = waiter.send(outcome.as_ref().map(|_| ()).map_err(ToString::to_string));
+            }
+        }
+        self.0.rounds.running.set(false);
+    }
+
+    async fn round(&self) -> Result<(), StorageError> {
+        if let Some(reason) = &*self.0.failed.borrow() {
+            return Err(StorageError::Offline(reason.clone()));
+        }
+        let mark = self.0.journal.get().map(|journal| journal.mark());
+        self.0.rounds.bytes.set(0);
+        let dirty = self.0.rounds.dirty.take();
+        self.0.open_files.close_idle();
+        if dirty.is_empty() {
+            // Entries of logs that are gone still fill the journal.
+            return match self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted) {
+                true => self.finish_round(Vec::new(), mark).await,
+                false => Ok(()),
+            };
+        }
+        let plans = self.plan(&dirty).await;
+        let needed = plans.iter().filter_map(|(_, plan)| plan.needs_groups_from).min();
+        let mark = mark.map(|mark| needed.map_or(mark, |needed| needed.min(mark)));
+        match self.finish_round(plans, mark).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.undo_round(dirty, error)),
+        }
+    }
+
+    async fn plan(&self, dirty: &[Log]) -> Vec<(Log, Plan)> {
+        let mut plans = Vec::with_capacity(dirty.len());
+        for (n, log) in dirty.iter().enumerate() {
+            if let Some(plan) = log.plan_checkpoint().await {
+                plans.push((log.clone(), plan));
+            }
+            if n % LOGS_PER_TURN == LOGS_PER_TURN - 1 {
+                self.0.reactor.yield_now().await;
+            }
+        }
+        plans
+    }
+
+    async fn finish_round(
+        &self,
+        plans: Vec<(Log, Plan)>,
+        mark: Option<Mark>,
+    ) -> Result<(), StorageError> {
+        let synced = self.0.disk.sync_file_system(&self.0.directory).await;
+        if let Err(error) = synced {
+            // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
+            let error = StorageError::io("sync the file system of", &self.0.directory)(error);
+            self.fail(&error.to_string());
+            return Err(error);
+        }
+        {
+            let mut checkpoint = self.0.checkpoint.borrow_mut();
+            for (log, plan) in &plans {
+                let record = log.synced(plan);
+                // A deleted log was forgotten.
+                if self.0.logs.borrow().contains_key(&log.key()) {
+                    checkpoint.records.insert(log.key(), record);
+                }
+            }
+            if let (Some(journal), Some(mark)) = (self.0.journal.get(), &mark) {
+                checkpoint.first_group = journal.trimmed_to_after(*mark);
+            }
+        }
+        self.write_checkpoint_file().await?;
+        for (log, plan) in &plans {
+            log.finish_checkpoint(plan).await?;
+        }
+        if let (Some(journal), Some(mark)) = (self.0.journal.get(), mark) {
+            journal.trim(mark);
+        }
+        Ok(())
+    }
+
+    /// A round that failed: its logs are still behind. On a full device they go on; otherwise nothing more is acknowledged.
+    fn undo_round(&self, dirty: Vec<Log>, error: StorageError) -> StorageError {
+        let full = matches!(&error, StorageError::Io { source, .. } if is_storage_full(source));
+        if !full {
+            self.fail(&error.to_string());
+        }
+        dirty.iter().for_each(Log::mark_dirty);
+        error
+    }
+
+    /// Replaces the shard's file with what is in memory.
+    pub(super) async fn write_checkpoint_file(&self) -> Result<(), StorageError> {
+        let bytes = self.0.checkpoint.borrow().encode(self.0.shard);
+        let path = path(&self.0.directory, self.0.shard);
+        let written = self.0.disk.replace(&path, &bytes).await;
+        written.map_err(StorageError::io("write", &path))
+    }
+}
+
+/// Rings when the journal wants a round, if it does not want one now. `None` when nobody uses the manager any more.
+fn wanted(manager: &Weak<Inner>) -> Option<Option<ringlane_reactor::Notified>> {
+    let manager = manager.upgrade()?;
+    let journal = manager.journal.get()?;
+    let wanted = journal.wants_checkpoint();
+    let now = journal.is_checkpoint_wanted() && manager.failed.borrow().is_none();
+    Some((!now).then_some(wanted))
+}

@@ -1,0 +1,181 @@
+//! What a start finds in a log directory besides the logs: the checkpoints of the shards that ran before, whatever their
+//! number, and what their journals hold that no checkpoint covers. Plain data, for every shard of the new broker to share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ringlane_batch::Offset;
+use ringlane_reactor::Disk;
+
+use crate::error::StorageError;
+use crate::journal::{journals, remove_journal};
+use crate::leader_epochs::LeaderEpochs;
+use crate::replay::{Replayed, ReplayedLog};
+use crate::shard_checkpoint::{
+    LogKey, Record, ShardCheckpoint, journal_directory, parse_name, path,
+};
+
+/// What is known of a log before its segments are looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundLog {
+    pub(crate) basis: Basis,
+    /// The number of its last journal entry.
+    pub(crate) log_sequence: u64,
+    pub(crate) log_start: Offset,
+}
+
+/// What its recovery rests on.
+#[derive(Clone, Debug)]
+pub(crate) enum Basis {
+    /// Nothing: no checkpoint has seen the log yet.
+    Nothing,
+    /// What the last checkpoint says.
+    Record(Record),
+    /// It was truncated to before that; the epochs it had. The newest snapshot tells the producers.
+    Truncation(LeaderEpochs),
+}
+
+/// The journal of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoundJournal {
+    /// Unknown where there are groups but no checkpoint.
+    pub(crate) id: Option<u64>,
+    /// Groups before it are covered by the checkpoint.
+    pub(crate) first_group: u64,
+    /// Behind the last one.
+    pub(crate) next_group: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    records: BTreeMap<LogKey, Record>,
+    journals: BTreeMap<u16, FoundJournal>,
+    replayed: BTreeMap<LogKey, ReplayedLog>,
+    /// Why no log of the directory can be trusted.
+    damaged: Option<String>,
+}
+
+impl Recovered {
+    /// Reads the checkpoints in the log directory `directory`. The journals are replayed with [`crate::replay`].
+    ///
+    /// # Errors
+    /// The disk's; `Corrupt` for a damaged checkpoint.
+    pub async fn read(disk: &Disk, directory: &Path) -> Result<Self, StorageError> {
+        let mut recovered = Self::default();
+        let dir = journal_directory(directory);
+        for journal in journals(disk, &dir).await? {
+            let found = FoundJournal { id: None, first_group: 0, next_group: 0 };
+            recovered.journals.insert(journal.shard, found);
+        }
+        let names = match disk.list(&dir).await {
+            Ok(names) => names,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(recovered),
+            Err(error) => return Err(StorageError::io("list", &dir)(error)),
+        };
+        for shard in names.iter().filter_map(|entry| parse_name(&entry.name)) {
+            let read = ShardCheckpoint::read(disk, &path(directory, shard), shard).await?;
+            recovered.take_checkpoint(shard, read);
+        }
+        Ok(recovered)
+    }
+
+    fn take_checkpoint(&mut self, shard: u16, checkpoint: ShardCheckpoint) {
+        let ShardCheckpoint { journal_id, first_group, records } = checkpoint;
+        let journal = FoundJournal { id: Some(journal_id), first_group, next_group: first_group };
+        self.journals.insert(shard, journal);
+        for (key, record) in records {
+            let known = self.records.get(&key);
+            if known.is_none_or(|known| record.is_newer_than(known)) {
+                self.records.insert(key, record);
+            }
+        }
+    }
+
+    /// The shards whose journals `shard` of `shards` replays. After a clean stop (`was_left_cleanly`) a checkpoint covers
+    /// all that its journal holds.
+    pub fn journals_for(&self, shard: u16, shards: u16, was_left_cleanly: bool) -> Vec<u16> {
+        assert!(shard < shards, "shards are dense");
+        let unread = |journal: &FoundJournal| !was_left_cleanly || journal.id.is_none();
+        let journals = self.journals.iter().filter(|(_, journal)| unread(journal));
+        journals.map(|(number, _)| *number).filter(|number| number % shards == shard).collect()
+    }
+
+    /// Adds what the replay of one journal found.
+    pub fn merge(&mut self, replayed: Replayed) {
+        self.journals.insert(replayed.shard, replayed.journal);
+        if self.damaged.is_none() {
+            self.damaged = replayed.damaged;
+        }
+        for (key, log) in replayed.logs {
+            let known = self.replayed.get(&key);
+            // A partition that moved was checkpointed before: its entries are in one journal.
+            if known.is_none_or(|known| log.log_sequence > known.log_sequence) {
+                self.replayed.insert(key, log);
+            }
+        }
+    }
+
+    /// Removes, durably, what shards left that are no more: after every log has been settled.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn remove_leftovers(
+        &self,
+        disk: &Disk,
+        directory: &Path,
+        shards: u16,
+    ) -> Result<(), StorageError> {
+        let dir = journal_directory(directory);
+        for shard in self.journals.keys().copied().filter(|shard| *shard >= shards) {
+            remove_journal(disk, &dir, shard).await?;
+            let path = path(directory, shard);
+            match disk.remove_file(&path).await {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(StorageError::io("remove", &path))?,
+            }
+            disk.sync_dir(&dir).await.map_err(StorageError::io("sync", &dir))?;
+        }
+        Ok(())
+    }
+
+    /// Logs that a checkpoint or a journal names.
+    pub fn log_count(&self) -> usize {
+        let only_replayed = self.replayed.keys().filter(|key| !self.records.contains_key(key));
+        self.records.len() + only_replayed.count()
+    }
+
+    pub(crate) fn journal(&self, shard: u16) -> Option<FoundJournal> {
+        self.journals.get(&shard).copied()
+    }
+
+    pub(crate) fn record(&self, key: LogKey) -> Option<&Record> {
+        self.records.get(&key)
+    }
+
+    /// Why the log must not be opened.
+    pub(crate) fn damage_of(&self, key: LogKey) -> Option<&str> {
+        let own = self.replayed.get(&key).and_then(|log| log.damage.as_deref());
+        own.or(self.damaged.as_deref())
+    }
+
+    pub(crate) fn log(&self, key: LogKey) -> FoundLog {
+        let (record, replayed) = (self.records.get(&key), self.replayed.get(&key));
+        let recorded = record.map_or(0, |record| record.log_sequence);
+        let log_sequence = replayed.map_or(recorded, |log| log.log_sequence.max(recorded));
+        let starts = [
+            record.map(|record| record.log_start.offset()),
+            replayed.and_then(|log| log.log_start),
+        ];
+        let log_start = starts.into_iter().flatten().max().unwrap_or(Offset::ZERO);
+        let cut = replayed.and_then(|log| log.cut);
+        let basis = match record {
+            None => Basis::Nothing,
+            Some(record) if cut.is_some_and(|cut| cut < record.recovery_point.offset()) => {
+                Basis::Truncation(record.epochs.clone())
+            }
+            Some(record) => Basis::Record(record.clone()),
+        };
+        FoundLog { basis, log_sequence, log_start }
+    }
+}

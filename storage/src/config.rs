@@ -6,7 +6,7 @@ use ringlane_batch::TimestampType;
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// The settings of one log. Each may change while it is open ([`crate::Log::set_config`]); the next append obeys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: a batch that would make the active segment larger starts a new one. At most `i32::MAX`.
     pub segment_bytes: u64,
@@ -22,6 +22,8 @@ pub struct LogConfig {
     pub producer_id_expiration_ms: i64,
     /// Whether an append asks for a sync at once. Without it the bytes reach the disk with the next checkpoint.
     pub durable: bool,
+    /// How the log is compacted; `None` when `cleanup.policy` does not contain `compact`.
+    pub compaction: Option<CompactionConfig>,
 }
 
 impl Default for LogConfig {
@@ -34,6 +36,7 @@ impl Default for LogConfig {
             timestamp_type: TimestampType::CreateTime,
             producer_id_expiration_ms: 24 * 3600 * 1000,
             durable: true,
+            compaction: None,
         }
     }
 }
@@ -57,5 +60,56 @@ pub struct GroupSyncConfig {
 impl Default for GroupSyncConfig {
     fn default() -> Self {
         Self { concurrent_syncs_max: 32, checkpoint_interval_bytes: 64 << 20 }
+    }
+}
+
+/// How one log is compacted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactionConfig {
+    /// `min.cleanable.dirty.ratio`: a log is cleaned when more of its bytes are dirty. In 0..=1.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: no record younger than this is compacted away (KIP-58).
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a log with dirty records older than this is cleaned whatever its ratio (KIP-354).
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone stays after what it deletes is gone (KIP-534).
+    pub delete_retention_ms: i64,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        Self {
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 3600 * 1000,
+        }
+    }
+}
+
+/// The bounds of a shard's cleaner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CleanerConfig {
+    /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round, this shard's part.
+    pub dedupe_buffer_bytes: u64,
+    /// `log.cleaner.io.buffer.load.factor`: how full that may become, in 0..1.
+    pub load_factor: f64,
+    /// `log.cleaner.io.buffer.size`: bytes that are read, and written, at once.
+    pub io_buffer_bytes: u64,
+    /// `log.cleaner.io.max.bytes.per.second`: bytes read and written, on average.
+    pub io_max_bytes_per_second: f64,
+    /// `log.cleaner.backoff.ms`: how long to wait when no log is due.
+    pub backoff_ms: u64,
+}
+
+impl Default for CleanerConfig {
+    fn default() -> Self {
+        Self {
+            dedupe_buffer_bytes: 128 << 20,
+            load_factor: 0.9,
+            io_buffer_bytes: 512 << 10,
+            io_max_bytes_per_second: f64::MAX,
+            backoff_ms: 15_000,
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! `recovery.rs` finds it again after a crash.
 
 mod checkpoint;
+mod compaction;
 mod config;
 mod error;
 mod group_sync;
@@ -20,7 +21,8 @@ mod recovery;
 mod segment;
 mod turnstile;
 
-pub use config::{GroupSyncConfig, LogConfig};
+pub use compaction::{Cleanable, Cleaned, Cleaner};
+pub use config::{CleanerConfig, CompactionConfig, GroupSyncConfig, LogConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use group_sync::GroupSync;
 pub use log::{Appended, Fetched, Log, Origin, TimestampedOffset};

@@ -5,6 +5,7 @@ mod checkpoint;
 mod lifecycle;
 mod lookup;
 mod read;
+mod replace;
 mod state;
 mod sync;
 mod truncate;

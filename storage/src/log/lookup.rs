@@ -81,7 +81,10 @@ impl Log {
     }
 
     /// The largest timestamp of the segment at `base`: of a complete one, its last time index entry.
-    async fn segment_max_timestamp(&self, base: Offset) -> Result<Option<TimeEntry>, ReadError> {
+    pub(crate) async fn segment_max_timestamp(
+        &self,
+        base: Offset,
+    ) -> Result<Option<TimeEntry>, ReadError> {
         let (known, entries) = {
             let state = self.0.state.borrow();
             let index = state.segments.binary_search_by_key(&base, |segment| segment.base);

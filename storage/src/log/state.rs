@@ -8,6 +8,7 @@ use ringlane_batch::{
     DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint, TopicId,
 };
 
+use crate::compaction::Cleaning;
 use crate::config::LogConfig;
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::ProducerState;
@@ -69,6 +70,7 @@ pub(crate) struct State {
     pub(crate) bytes_since_checkpoint: u64,
     /// The files of the complete segment that was read last.
     pub(crate) read_files: Option<(Offset, Files)>,
+    pub(crate) cleaning: Cleaning,
     status: Status,
 }
 
@@ -93,6 +95,7 @@ impl State {
             checkpoint_enqueued: false,
             bytes_since_checkpoint: 0,
             read_files: None,
+            cleaning: Cleaning::default(),
             status: Status::Open,
         };
         state.replace_with(loaded);
@@ -112,9 +115,15 @@ impl State {
         // Recovery may have removed names, and the checkpoint of the epochs may hold more than the log.
         self.names_changed += 1;
         self.epochs_changed = true;
+        self.cleaning.log_ends(loaded.offsets.end.offset());
         self.move_offsets(|offsets| *offsets = loaded.offsets);
         let scanned = self.segments.iter().filter(|segment| segment.files.is_some());
         self.bytes_since_checkpoint = scanned.map(|segment| segment.len).sum();
+    }
+
+    /// Another one after a truncation and after segments were replaced: what was opened by name before says nothing then.
+    pub(crate) fn files_version(&self) -> (u64, u64) {
+        (self.truncations, self.cleaning.replacements)
     }
 
     pub(crate) fn offsets(&self) -> &Offsets {

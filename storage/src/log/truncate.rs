@@ -6,6 +6,7 @@ use std::path::Path;
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset, RecoveryPoint};
 
 use super::Log;
+use crate::compaction::lower_checkpoint;
 use crate::error::StorageError;
 use crate::names::Kind;
 use crate::recovery;
@@ -42,6 +43,7 @@ impl Log {
 
     async fn truncate_in_turn(&self, offset: Offset) -> Result<LogEndOffset, StorageError> {
         let (files, position, base, new_end) = self.find_cut(offset).await?;
+        lower_checkpoint(&self.0.disk, &self.directory(), new_end).await?;
         let (dir, config, removed, snapshots) = {
             let mut state = self.0.state.borrow_mut();
             state.truncations += 1;

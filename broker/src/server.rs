@@ -17,6 +17,7 @@ use ringlane_storage::{LogDirectory, partition_directory_name};
 use tracing::{info, warn};
 
 use crate::cluster;
+use crate::compaction;
 use crate::config::BrokerConfig;
 use crate::listener;
 use crate::partitions::Found;
@@ -204,6 +205,9 @@ fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
         shard.reactor.spawn(Queue::Client, accept).detach();
     }
     shard.reactor.spawn(Queue::Background, listener::close_idle(shard.clone())).detach();
+    if shard.config.log_cleaner_enable {
+        shard.reactor.spawn(Queue::Background, compaction::run(shard.clone())).detach();
+    }
     Ok(())
 }
 

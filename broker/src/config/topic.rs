@@ -6,7 +6,7 @@ use ringlane_batch::TimestampType;
 
 use super::broker::BrokerConfig;
 use super::table::settings;
-use super::value::{any, within};
+use super::value::{CleanupPolicy, any, within};
 
 settings! {
     /// Every setting of a topic.
@@ -18,6 +18,11 @@ settings! {
     dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic index_interval_bytes: i32 = broker.log_index_interval_bytes, "index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
+    dynamic cleanup_policy: CleanupPolicy = broker.log_cleanup_policy, "cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
+    dynamic min_cleanable_dirty_ratio: f64 = broker.log_cleaner_min_cleanable_ratio, "min.cleanable.dirty.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
+    dynamic min_compaction_lag_ms: i64 = broker.log_cleaner_min_compaction_lag_ms, "min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
+    dynamic max_compaction_lag_ms: i64 = broker.log_cleaner_max_compaction_lag_ms, "max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";
+    dynamic delete_retention_ms: i64 = broker.log_cleaner_delete_retention_ms, "delete.retention.ms", within(0, i64::MAX), "How long a tombstone stays after the records that it deletes are gone.";
     dynamic durable: bool = broker.durable, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
 }
 
@@ -30,6 +35,11 @@ pub fn broker_synonym(topic_key: &str) -> &str {
         "segment.index.bytes" => "log.index.size.max.bytes",
         "index.interval.bytes" => "log.index.interval.bytes",
         "message.timestamp.type" => "log.message.timestamp.type",
+        "cleanup.policy" => "log.cleanup.policy",
+        "min.cleanable.dirty.ratio" => "log.cleaner.min.cleanable.ratio",
+        "min.compaction.lag.ms" => "log.cleaner.min.compaction.lag.ms",
+        "max.compaction.lag.ms" => "log.cleaner.max.compaction.lag.ms",
+        "delete.retention.ms" => "log.cleaner.delete.retention.ms",
         same => same,
     }
 }

@@ -2,11 +2,12 @@
 //! Kafka's (`LocalLog.replaceSegments`):
 //!
 //! 1. `<base>.log.cleaned` and its indexes are written and synced. A start removes them: nothing has happened.
-//! 2. They become `.swap`, the `.log` last, and the directory is synced. **`<base>.log.swap` decides**: where it is, the new
-//!    segment is whole and the old ones are superfluous; a start completes what is left to do.
-//! 3. The old files become `.deleted`, except the `.log` at the same base, and the directory is synced: no old index is ever
-//!    found beside the new segment.
-//! 4. `.swap` goes from the names, which replaces the old `.log`, and the directory is synced. `.deleted` files are removed.
+//! 2. The indexes become `.swap`, the directory is synced, then the `.log`, and it is synced again. **`<base>.log.swap`
+//!    decides**: where it is, the new segment is whole, its indexes are under `.swap` or their last names, and the old
+//!    segments are superfluous; a start completes what is left to do.
+//! 3. The files of the old segments behind the first become `.deleted`; the new indexes take the place of the first one's.
+//!    The directory is synced.
+//! 4. The new `.log` takes the place of the first one's, and the directory is synced. `.deleted` files are removed.
 //!
 //! Kafka gives a `.swap` up when it finds a `.cleaned` at or below its base. Here it does not: a leftover of an earlier
 //! round could then take back a swap whose old segments are gone.
@@ -66,7 +67,7 @@ async fn remove(disk: &Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes `suffix` off the names of the segment at `base`, the log last.
+/// Gives the segment at `base` other names, durably: the log once its indexes have theirs.
 pub(crate) async fn rename_all(
     disk: &Disk,
     dir: &Path,
@@ -74,9 +75,12 @@ pub(crate) async fn rename_all(
     (from, to): (&str, &str),
 ) -> io::Result<()> {
     for kind in SEGMENT_KINDS {
+        if kind == Kind::Log {
+            disk.sync_dir(dir).await?;
+        }
         disk.rename(&path(dir, kind, base, from), &path(dir, kind, base, to)).await?;
     }
-    Ok(())
+    disk.sync_dir(dir).await
 }
 
 /// The names in a log's directory, after completing or undoing what a crash interrupted.
@@ -110,21 +114,18 @@ fn swapped_log(name: &str) -> Option<Offset> {
 async fn complete(disk: &Disk, dir: &Path, base: Offset, names: &[DirEntry]) -> io::Result<()> {
     let end = end_of(disk, dir, base).await?;
     tracing::info!(log = %dir.display(), %base, %end, "completing an interrupted compaction");
-    let is_old = |name: &str| match Kind::parse(name) {
-        Some((Kind::Log | Kind::ProducerSnapshot, offset)) => base < offset && offset < end,
-        Some((Kind::OffsetIndex | Kind::TimeIndex, offset)) => {
-            offset == base || (base < offset && offset < end)
-        }
-        None => false,
-    };
+    let is_old =
+        |name: &str| Kind::parse(name).is_some_and(|(_, offset)| base < offset && offset < end);
     for entry in names.iter().filter(|entry| is_old(&entry.name)) {
         remove(disk, &dir.join(&entry.name)).await?;
     }
-    disk.sync_dir(dir).await?;
     for kind in SEGMENT_KINDS {
+        if kind == Kind::Log {
+            disk.sync_dir(dir).await?;
+        }
         let renamed = disk.rename(&path(dir, kind, base, SWAP), &kind.path(dir, base)).await;
         match renamed {
-            // An index that is not there is built anew.
+            // It has its last name already.
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind != Kind::Log => {}
             renamed => renamed?,
         }

@@ -111,8 +111,7 @@ impl Log {
     async fn decide(&self, dir: &Path, base: Offset) -> Result<(), StorageError> {
         let disk = &self.0.disk;
         let renamed = swap::rename_all(disk, dir, base, (CLEANED, SWAP)).await;
-        renamed.map_err(StorageError::io("rename a cleaned segment in", dir))?;
-        disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))
+        renamed.map_err(StorageError::io("rename a cleaned segment in", dir))
     }
 
     /// Takes a failed step 2 back. Where that fails too nobody knows what a start would find.
@@ -138,10 +137,9 @@ impl Log {
     ) -> Result<(), StorageError> {
         let disk = &self.0.disk;
         let base = old[0].base;
-        let stays = |kind, segment: &SegmentView| kind == Kind::Log && segment.base == base;
         let mut deleted = Vec::new();
-        for segment in old {
-            for kind in SEGMENT_KINDS.into_iter().filter(|kind| !stays(*kind, segment)) {
+        for segment in &old[1..] {
+            for kind in SEGMENT_KINDS {
                 let from = kind.path(dir, segment.base);
                 let to = swap::path(dir, kind, segment.base, DELETED);
                 disk.rename(&from, &to).await.map_err(StorageError::io("rename", &from))?;
@@ -152,10 +150,8 @@ impl Log {
             let path = Kind::ProducerSnapshot.path(dir, *snapshot);
             disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;
         }
-        disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;
         let renamed = swap::rename_all(disk, dir, base, (SWAP, "")).await;
         renamed.map_err(StorageError::io("rename a swapped segment in", dir))?;
-        disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;
         self.0.state.borrow_mut().settle_cleaned(base);
         for path in deleted {
             disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;

@@ -254,7 +254,8 @@ impl Life {
         self.log.close().await.expect("a good disk");
         self.log = open(&self.reactor, compacted).await;
         check(&self.log, &self.model).await;
-        for (id, (first, count, base)) in self.model.borrow().producers.clone() {
+        let producers = self.model.borrow().producers.clone();
+        for (id, (first, count, base)) in producers {
             let rows = vec![Row { timestamp: 1, key: Some(vec![1]), value: None }; count as usize];
             let mut retry = batch_of_rows(&rows, Codec::None, Some((id, first)));
             let again = self.log.append(&mut retry, LeaderEpoch(1), Origin::Client, 0).await;

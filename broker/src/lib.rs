@@ -4,6 +4,7 @@
 
 pub mod apis;
 mod cluster;
+mod compaction;
 pub mod config;
 mod connection;
 mod coordinator;

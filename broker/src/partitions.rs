@@ -11,11 +11,12 @@ use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::Queue;
 use ringlane_storage::{
-    Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError, journal::JournalConfig,
-    partition_directory_name,
+    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
+    journal::JournalConfig, partition_directory_name,
 };
 use tracing::error;
 
+use crate::compaction;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
@@ -107,6 +108,12 @@ pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -
         durable: config.durable,
         flush_messages: config.flush_messages as u64,
         flush_ms: config.flush_ms,
+        compaction: config.cleanup_policy.compact.then_some(CompactionConfig {
+            min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
+            min_compaction_lag_ms: config.min_compaction_lag_ms,
+            max_compaction_lag_ms: config.max_compaction_lag_ms,
+            delete_retention_ms: config.delete_retention_ms,
+        }),
     }
 }
 
@@ -115,6 +122,11 @@ pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>) {
     let before = shard.image.current();
     let settings = settings(shard, image);
     let settings_changed = settings != self::settings(shard, &before);
+    if settings_changed {
+        shard
+            .cleaner
+            .set_config(compaction::cleaner_config(&settings, shard.reactor.shard_count()));
+    }
     remove_deleted(shard, &before, image).await;
     let mut missing = Vec::new();
     for topic in image.topics() {

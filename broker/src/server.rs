@@ -16,6 +16,7 @@ use ringlane_storage::{LogDirectory, partition_directory_name};
 use tracing::{info, warn};
 
 use crate::cluster;
+use crate::compaction;
 use crate::config::BrokerConfig;
 use crate::listener;
 use crate::race::race;
@@ -198,6 +199,9 @@ fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
         shard.reactor.spawn(Queue::Client, accept).detach();
     }
     shard.reactor.spawn(Queue::Background, listener::close_idle(shard.clone())).detach();
+    if shard.config.log_cleaner_enable {
+        shard.reactor.spawn(Queue::Background, compaction::run(shard.clone())).detach();
+    }
     Ok(())
 }
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use ringlane_controller::{BrokerId, Controller};
 use ringlane_reactor::{Mesh, Notify, Reactor, ShardId};
+use ringlane_storage::Cleaner;
 
 use crate::cluster::Published;
+use crate::compaction::cleaner_config;
 use crate::config::BrokerConfig;
 use crate::coordinator::Coordinators;
 use crate::listener::Connections;
@@ -36,6 +38,8 @@ pub(crate) struct Shard {
     pub(crate) image: Published,
     /// The partitions that this shard owns.
     pub(crate) partitions: Partitions,
+    /// Compacts their logs.
+    pub(crate) cleaner: Cleaner,
     /// The group coordinators of the `__consumer_offsets` partitions among them.
     pub(crate) coordinators: Coordinators,
     /// Producer ids to give out.
@@ -69,6 +73,7 @@ impl Shard {
             router: Router::new(mesh, reactor.shard(), shards),
             image: Published::default(),
             partitions: Partitions::default(),
+            cleaner: Cleaner::new(reactor, cleaner_config(&config, shards)),
             coordinators: Coordinators::default(),
             producer_ids: ProducerIds::default(),
             memory: Ledger::new(usize::try_from(share).unwrap_or(usize::MAX)),

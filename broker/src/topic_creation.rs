@@ -66,20 +66,18 @@ pub(crate) async fn create_with_defaults(
 
 fn wish_with_defaults(shard: &Shard, name: &str) -> Wish {
     let config = &shard.config;
-    let (partition_count, replication_factor) = if name == OFFSETS_TOPIC {
+    let (partition_count, replication_factor, configs) = if name == OFFSETS_TOPIC {
         // A cluster smaller than the setting still needs its groups: as many replicas as there are brokers.
         let brokers = i16::try_from(shard.image.current().brokers().len()).unwrap_or(i16::MAX);
         let replicas = config.offsets_topic_replication_factor.min(brokers.max(1));
-        (config.offsets_topic_num_partitions, replicas)
+        // An offset is needed for as long as its group: only a later one may take its place.
+        let segment_bytes = config.offsets_topic_segment_bytes.to_string();
+        let configs = [("cleanup.policy", "compact".to_string()), ("segment.bytes", segment_bytes)];
+        let configs = configs.map(|(key, value)| (key.to_string(), value));
+        (config.offsets_topic_num_partitions, replicas, BTreeMap::from(configs))
     } else {
-        (config.num_partitions, config.default_replication_factor)
+        (config.num_partitions, config.default_replication_factor, BTreeMap::new())
     };
     let name = name.to_owned();
-    Wish {
-        name,
-        partition_count,
-        replication_factor,
-        assignments: Vec::new(),
-        configs: BTreeMap::new(),
-    }
+    Wish { name, partition_count, replication_factor, assignments: Vec::new(), configs }
 }

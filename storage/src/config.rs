@@ -10,7 +10,7 @@ use crate::journal::JournalConfig;
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// The settings of one log. Each may change while it is open ([`crate::Log::set_config`]); the next append obeys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: a batch that would make the active segment larger starts a new one. At most `i32::MAX`.
     pub segment_bytes: u64,
@@ -31,6 +31,8 @@ pub struct LogConfig {
     pub flush_messages: u64,
     /// `flush.ms`: it is synced so long after an append. Negative or `i64::MAX`: never.
     pub flush_ms: i64,
+    /// How the log is compacted; `None` when `cleanup.policy` does not contain `compact`.
+    pub compaction: Option<CompactionConfig>,
 }
 
 impl Default for LogConfig {
@@ -45,6 +47,7 @@ impl Default for LogConfig {
             durable: true,
             flush_messages: i64::MAX as u64,
             flush_ms: i64::MAX,
+            compaction: None,
         }
     }
 }
@@ -85,6 +88,57 @@ impl Default for LogManagerConfig {
             checkpoint_interval_bytes: 256 << 20,
             checkpoint_interval: Duration::from_secs(5),
             open_logs_max: 1000,
+        }
+    }
+}
+
+/// How one log is compacted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactionConfig {
+    /// `min.cleanable.dirty.ratio`: a log is cleaned when more of its bytes are dirty. In 0..=1.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: no record younger than this is compacted away (KIP-58).
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a log with dirty records older than this is cleaned whatever its ratio (KIP-354).
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone stays after what it deletes is gone (KIP-534).
+    pub delete_retention_ms: i64,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        Self {
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 3600 * 1000,
+        }
+    }
+}
+
+/// The bounds of a shard's cleaner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CleanerConfig {
+    /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round, this shard's part.
+    pub dedupe_buffer_bytes: u64,
+    /// `log.cleaner.io.buffer.load.factor`: how full that may become, in 0..1.
+    pub load_factor: f64,
+    /// `log.cleaner.io.buffer.size`: bytes that are read, and written, at once.
+    pub io_buffer_bytes: u64,
+    /// `log.cleaner.io.max.bytes.per.second`: bytes read and written, on average.
+    pub io_max_bytes_per_second: f64,
+    /// `log.cleaner.backoff.ms`: how long to wait when no log is due.
+    pub backoff_ms: u64,
+}
+
+impl Default for CleanerConfig {
+    fn default() -> Self {
+        Self {
+            dedupe_buffer_bytes: 128 << 20,
+            load_factor: 0.9,
+            io_buffer_bytes: 512 << 10,
+            io_max_bytes_per_second: f64::MAX,
+            backoff_ms: 15_000,
         }
     }
 }

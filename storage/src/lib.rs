@@ -7,6 +7,7 @@
 //! after a crash `replay.rs` and `recovery.rs` find it again.
 
 mod checkpoint;
+mod compaction;
 mod config;
 mod error;
 mod group_sync;
@@ -26,7 +27,8 @@ mod segment;
 mod shard_checkpoint;
 mod turnstile;
 
-pub use config::{LogConfig, LogManagerConfig};
+pub use compaction::{Cleanable, Cleaned, Cleaner};
+pub use config::{CleanerConfig, CompactionConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use log::{Appended, Fetched, Log, Origin, TimestampedOffset};
 pub use log_directory::{LogDirectory, PartitionDirectory};

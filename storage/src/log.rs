@@ -5,6 +5,7 @@ mod checkpoint;
 mod lifecycle;
 mod lookup;
 mod read;
+mod replace;
 mod state;
 mod sync;
 mod truncate;
@@ -76,6 +77,13 @@ impl Log {
     /// Where the scan after a crash would start.
     pub fn recovery_point(&self) -> RecoveryPoint {
         self.0.state.borrow().offsets().recovery_point
+    }
+
+    /// Everything before it lies in segments that are complete and on disk, and that no start writes to: compaction may
+    /// replace them. At most the recovery point.
+    pub fn settled_end(&self) -> Offset {
+        let state = self.0.state.borrow();
+        state.recorded_segment.min(state.offsets().recovery_point.offset())
     }
 
     /// Ready when next the durable end moves, or the log goes offline or is closed. Look at those after calling this and

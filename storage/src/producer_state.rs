@@ -145,6 +145,16 @@ impl ProducerState {
         });
     }
 
+    /// Of each producer its epoch and where its last batch ends, `None` when only a marker is left of it.
+    pub(crate) fn last_batches(
+        &self,
+    ) -> impl Iterator<Item = (ProducerId, ProducerEpoch, Option<Offset>)> {
+        self.producers.iter().map(|(id, producer)| {
+            let last = producer.batches.back().map(|batch| batch.last_offset);
+            (*id, producer.epoch, last)
+        })
+    }
+
     /// How many producers are remembered.
     pub(crate) fn len(&self) -> usize {
         self.producers.len()

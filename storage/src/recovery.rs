@@ -18,6 +18,7 @@ use ringlane_batch::{
 };
 use ringlane_reactor::{Disk, OpenOptions};
 
+use crate::compaction::swap;
 use crate::config::LogConfig;
 use crate::error::StorageError;
 use crate::leader_epochs::LeaderEpochs;
@@ -112,7 +113,7 @@ pub(crate) async fn load(
 
 /// Lists what is there. Removes what an interrupted replacement left, and indexes without a segment.
 async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
-    let names = disk.list(dir).await.map_err(StorageError::io("list", dir))?;
+    let names = swap::list_settled(disk, dir).await.map_err(StorageError::io("list", dir))?;
     let mut listing = Listing { logs: BTreeSet::new(), snapshots: BTreeSet::new() };
     let mut indexes = Vec::new();
     for name in names.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name) {

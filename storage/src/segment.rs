@@ -17,7 +17,7 @@ use crate::names::Kind;
 
 pub(crate) use index::{Entry, Index};
 pub(crate) use offset_index::OffsetEntry;
-pub(crate) use offset_index::below as offsets_below;
+pub(crate) use offset_index::synced_below as offsets_below;
 pub(crate) use reader::{
     Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, locate, read_batches,
 };

@@ -183,6 +183,7 @@ async fn append(
     }
     let limits = Limits {
         timestamp_type: config.message_timestamp_type,
+        is_compacted: config.cleanup_policy.compact,
         allows_zstd: terms.allows_zstd,
         ..Limits::new(config.max_message_bytes as usize)
     };

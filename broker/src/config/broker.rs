@@ -3,7 +3,7 @@
 use ringlane_batch::TimestampType;
 
 use super::table::settings;
-use super::value::{Endpoints, any, not_empty, within};
+use super::value::{CleanupPolicy, Endpoints, above_zero, any, not_empty, within};
 
 const MIB: i32 = 1024 * 1024;
 
@@ -24,6 +24,17 @@ settings! {
     dynamic log_roll_ms: i64 = 604_800_000, "log.roll.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds (log.roll.hours is read too).";
     dynamic log_index_interval_bytes: i32 = 4096, "log.index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
+    dynamic log_cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "log.cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
+    dynamic log_cleaner_min_cleanable_ratio: f64 = 0.5, "log.cleaner.min.cleanable.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
+    dynamic log_cleaner_min_compaction_lag_ms: i64 = 0, "log.cleaner.min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
+    dynamic log_cleaner_max_compaction_lag_ms: i64 = i64::MAX, "log.cleaner.max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";
+    dynamic log_cleaner_delete_retention_ms: i64 = 86_400_000, "log.cleaner.delete.retention.ms", within(0, i64::MAX), "How long a tombstone stays after the records that it deletes are gone.";
+    fixed log_cleaner_enable: bool = true, "log.cleaner.enable", any, "Compact logs. Without it those with cleanup.policy=compact, such as __consumer_offsets, grow for ever.";
+    dynamic log_cleaner_dedupe_buffer_size: i64 = 128 * MIB as i64, "log.cleaner.dedupe.buffer.size", within(1 << 20, i64::MAX), "Memory for the keys of the logs that are compacted at a time, one a shard: 24 bytes a key. Taken while it is needed.";
+    dynamic log_cleaner_io_buffer_load_factor: f64 = 0.9, "log.cleaner.io.buffer.load.factor", within(0.01, 0.99), "How full that memory may become.";
+    dynamic log_cleaner_io_buffer_size: i32 = 512 * 1024, "log.cleaner.io.buffer.size", within(1024, i32::MAX), "Bytes that compaction reads and writes at once, for all shards.";
+    dynamic log_cleaner_io_max_bytes_per_second: f64 = f64::MAX, "log.cleaner.io.max.bytes.per.second", above_zero, "Bytes that compaction reads and writes in a second, on average, for all shards.";
+    dynamic log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", within(0, i64::MAX), "How long a shard waits when no log is due for compaction.";
     dynamic durable: bool = true, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
     dynamic log_flush_interval_messages: i64 = i64::MAX, "log.flush.interval.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";
     dynamic log_flush_interval_ms: i64 = i64::MAX, "log.flush.interval.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
@@ -52,6 +63,7 @@ settings! {
     fixed group_pending_members_max: i32 = 10_000, "ringlane.group.max.pending.members", within(1, i32::MAX), "Members of one group that were given an id and have not joined with it yet.";
     fixed groups_per_partition_max: i32 = 100_000, "ringlane.group.max.groups.per.partition", within(1, i32::MAX), "Groups that one partition of __consumer_offsets may hold.";
     fixed offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", within(1, 10_000), "Partitions of __consumer_offsets, decided when it is created.";
+    fixed offsets_topic_segment_bytes: i32 = 100 * MIB, "offsets.topic.segment.bytes", within(1, i32::MAX), "segment.bytes of __consumer_offsets, decided when it is created.";
     fixed offsets_topic_replication_factor: i16 = 3, "offsets.topic.replication.factor", within(1, i16::MAX), "Replicas of __consumer_offsets, at most the brokers there are.";
     fixed offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", within(1, i32::MAX), "How long the offsets of an empty group are kept.";
     fixed offset_metadata_max_bytes: i32 = 4096, "offset.metadata.max.bytes", within(0, i32::MAX), "The longest metadata that a committed offset may carry.";

@@ -12,4 +12,4 @@ pub use broker::BrokerConfig;
 pub use load::{ConfigError, Loaded, load};
 pub use table::Setting;
 pub use topic::{TopicConfig, broker_synonym};
-pub use value::{Endpoint, Type};
+pub use value::{CleanupPolicy, Endpoint, Type};

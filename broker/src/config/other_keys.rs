@@ -24,6 +24,7 @@ pub(super) fn find(key: &str) -> Option<Known> {
         "log.roll.hours" => Known::InUnits("log.roll.ms", 3_600_000),
         "num.network.threads"
         | "num.io.threads"
+        | "log.cleaner.threads"
         | "background.threads"
         | "num.recovery.threads.per.data.dir"
         | "num.replica.fetchers"
@@ -46,8 +47,6 @@ pub(super) fn find(key: &str) -> Option<Known> {
 
 const NOT_BUILT_YET: &[&str] = &[
     "log.retention.",
-    "log.cleaner.",
-    "log.cleanup.",
     "log.flush.",
     "log.segment.delete.delay.ms",
     "log.message.timestamp.",

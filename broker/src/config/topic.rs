@@ -6,7 +6,7 @@ use ringlane_batch::TimestampType;
 
 use super::broker::BrokerConfig;
 use super::table::settings;
-use super::value::{any, within};
+use super::value::{CleanupPolicy, any, within};
 
 settings! {
     /// Every setting of a topic.
@@ -20,6 +20,11 @@ settings! {
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
     dynamic flush_messages: i64 = broker.log_flush_interval_messages, "flush.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";
     dynamic flush_ms: i64 = broker.log_flush_interval_ms, "flush.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
+    dynamic cleanup_policy: CleanupPolicy = broker.log_cleanup_policy, "cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
+    dynamic min_cleanable_dirty_ratio: f64 = broker.log_cleaner_min_cleanable_ratio, "min.cleanable.dirty.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
+    dynamic min_compaction_lag_ms: i64 = broker.log_cleaner_min_compaction_lag_ms, "min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
+    dynamic max_compaction_lag_ms: i64 = broker.log_cleaner_max_compaction_lag_ms, "max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";
+    dynamic delete_retention_ms: i64 = broker.log_cleaner_delete_retention_ms, "delete.retention.ms", within(0, i64::MAX), "How long a tombstone stays after the records that it deletes are gone.";
     dynamic durable: bool = broker.durable, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
 }
 
@@ -34,6 +39,11 @@ pub fn broker_synonym(topic_key: &str) -> &str {
         "flush.messages" => "log.flush.interval.messages",
         "flush.ms" => "log.flush.interval.ms",
         "message.timestamp.type" => "log.message.timestamp.type",
+        "cleanup.policy" => "log.cleanup.policy",
+        "min.cleanable.dirty.ratio" => "log.cleaner.min.cleanable.ratio",
+        "min.compaction.lag.ms" => "log.cleaner.min.compaction.lag.ms",
+        "max.compaction.lag.ms" => "log.cleaner.max.compaction.lag.ms",
+        "delete.retention.ms" => "log.cleaner.delete.retention.ms",
         same => same,
     }
 }

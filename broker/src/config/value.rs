@@ -13,6 +13,8 @@ pub enum Type {
     Int = 3,
     /// A 64-bit number.
     Long = 5,
+    /// A number with a fraction.
+    Double = 6,
     /// Values separated by commas.
     List = 7,
 }
@@ -102,6 +104,55 @@ impl Value for TimestampType {
     }
 }
 
+impl Value for f64 {
+    const TYPE: Type = Type::Double;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "must be a number".into())
+    }
+
+    fn show(&self) -> String {
+        // As Java writes it: 0.5, 1.7976931348623157E308.
+        format!("{self:?}").replace('e', "E")
+    }
+}
+
+/// `cleanup.policy`: what makes old records go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanupPolicy {
+    /// Of each key the last record stays.
+    pub compact: bool,
+    /// Old segments go.
+    pub delete: bool,
+}
+
+impl CleanupPolicy {
+    /// The default.
+    pub const DELETE: Self = Self { compact: false, delete: true };
+}
+
+impl Value for CleanupPolicy {
+    const TYPE: Type = Type::List;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut policy = Self { compact: false, delete: false };
+        for word in text.split(',').map(str::trim) {
+            match word {
+                "compact" => policy.compact = true,
+                "delete" => policy.delete = true,
+                _ => return Err("must be delete, compact, or compact,delete".into()),
+            }
+        }
+        Ok(policy)
+    }
+
+    fn show(&self) -> String {
+        let words = [("compact", self.compact), ("delete", self.delete)];
+        let words: Vec<_> = words.into_iter().filter(|word| word.1).map(|word| word.0).collect();
+        words.join(",")
+    }
+}
+
 /// Where a broker listens, or says that it listens: `NAME://host:port`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Endpoint {
@@ -156,6 +207,11 @@ pub(crate) fn within<T: PartialOrd + std::fmt::Display>(
 /// Any value of the type will do: a check for the rows of a settings table.
 pub(crate) fn any<T>(_: &T) -> Result<(), String> {
     Ok(())
+}
+
+/// More than nothing: a check for the rows of a settings table.
+pub(crate) fn above_zero(value: &f64) -> Result<(), String> {
+    if *value > 0.0 { Ok(()) } else { Err("must be above 0".into()) }
 }
 
 /// At least one element: a check for the rows of a settings table.

@@ -179,6 +179,7 @@ impl State {
         }
         let at = plan.record.recovery_point;
         self.move_offsets(|offsets| offsets.recovery_point = offsets.recovery_point.max(at));
+        self.recorded_segment = plan.record.segment_base;
         self.snapshots.extend(&plan.snapshots);
         self.snapshots_waiting.retain(|(offset, _)| !plan.snapshots.contains(offset));
         // Every segment keeps the snapshot at its base: truncation goes back to it.

@@ -103,6 +103,10 @@ impl Log {
         let (loaded, report) = recovery::load(disk, dir, &config, now_ms, &found).await?;
         report.log_if_notable(dir);
         let log = Self::of(manager, State::new(dir.to_path_buf(), key, config, loaded));
+        if let Basis::Record(record) = &found.basis {
+            let mut state = log.0.state.borrow_mut();
+            state.recorded_segment = state.recorded_segment.max(record.segment_base);
+        }
         let record = log.0.state.borrow().record();
         let as_recorded = matches!(&found.basis, Basis::Record(found) if *found == record);
         if !as_recorded || report.truncated_bytes > 0 {

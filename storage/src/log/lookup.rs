@@ -32,6 +32,36 @@ impl Log {
         &self,
         timestamp: TimestampMs,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.unless_changed(async || self.find_timestamp(timestamp).await).await
+    }
+
+    /// The first record with the largest timestamp of all (KIP-734); `None` in a log without timestamps.
+    ///
+    /// # Errors
+    /// `Disk`, `Closed`.
+    pub async fn max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.unless_changed(async || self.find_max_timestamp().await).await
+    }
+
+    /// What `find` finds, once no truncation and no replacement of segments came between: it may have passed over what
+    /// moved to another segment.
+    async fn unless_changed<T>(
+        &self,
+        find: impl AsyncFn() -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        loop {
+            let version = self.0.state.borrow().files_version();
+            let found = find().await?;
+            if self.0.state.borrow().files_version() == version {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn find_timestamp(
+        &self,
+        timestamp: TimestampMs,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
         let mut from = self.log_start().offset();
         while let Some((base, end)) = self.segment_from(from)? {
             let max = self.segment_max_timestamp(base).await?;
@@ -46,11 +76,7 @@ impl Log {
         Ok(None)
     }
 
-    /// The first record with the largest timestamp of all (KIP-734); `None` in a log without timestamps.
-    ///
-    /// # Errors
-    /// `Disk`, `Closed`.
-    pub async fn max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+    async fn find_max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
         let mut from = self.log_start().offset();
         let mut largest: Option<(Offset, TimeEntry)> = None;
         while let Some((base, end)) = self.segment_from(from)? {
@@ -81,7 +107,10 @@ impl Log {
     }
 
     /// The largest timestamp of the segment at `base`: of a complete one, its last time index entry.
-    async fn segment_max_timestamp(&self, base: Offset) -> Result<Option<TimeEntry>, ReadError> {
+    pub(crate) async fn segment_max_timestamp(
+        &self,
+        base: Offset,
+    ) -> Result<Option<TimeEntry>, ReadError> {
         let (known, entries) = {
             let state = self.0.state.borrow();
             let index = state.segments.binary_search_by_key(&base, |segment| segment.base);

@@ -1,5 +1,5 @@
 //! Reading whole batches from an offset on, within one segment. Data below the high watermark never changes; a read that
-//! overlapped a truncation is done again.
+//! overlapped a truncation or a replacement of segments is done again.
 
 use std::io;
 
@@ -78,17 +78,17 @@ impl Log {
         Ok(offsets.end)
     }
 
-    /// What `read` makes of the segment that holds `offset`, and where that segment ends; `None` when a truncation came
-    /// between, after which the answer may be anything.
+    /// What `read` makes of the segment that holds `offset`, and where that segment ends; `None` when a truncation or a
+    /// compaction came between, after which the answer may be anything.
     pub(super) async fn with_source<T>(
         &self,
         offset: Offset,
         read: impl AsyncFnOnce(&Source) -> io::Result<T>,
     ) -> Result<Option<(T, Offset)>, ReadError> {
-        let (base, segment_end, truncations) = {
+        let (base, segment_end, version) = {
             let state = self.0.state.borrow();
             let index = state.segment_index(offset);
-            (state.segments[index].base, state.segment_end(index), state.truncations)
+            (state.segments[index].base, state.segment_end(index), state.files_version())
         };
         let outcome = match self.files_of(base).await {
             // The source is taken once the files are there: what was appended meanwhile is in it.
@@ -102,7 +102,7 @@ impl Log {
         if state.is_closed() {
             return Err(ReadError::Closed);
         }
-        if state.truncations != truncations {
+        if state.files_version() != version {
             return Ok(None);
         }
         let segment = || state.dir.join(format!("{:020}.log", base.0)).display().to_string();
@@ -120,19 +120,21 @@ impl Log {
 
     /// The files of the segment at `base`: open ones, or those of the last read, or opened now.
     pub(super) async fn files_of(&self, base: Offset) -> io::Result<Files> {
-        let (dir, known) = {
+        let (dir, known, version) = {
             let state = self.0.state.borrow();
             let open = state.segments.iter().rev().find(|segment| segment.base == base);
             let last_read = state.read_files.as_ref().filter(|(read, _)| *read == base);
             let known = open.and_then(|segment| segment.files.clone());
-            (state.dir.clone(), known.or_else(|| last_read.map(|(_, files)| files.clone())))
+            let known = known.or_else(|| last_read.map(|(_, files)| files.clone()));
+            (state.dir.clone(), known, state.files_version())
         };
         if let Some(files) = known {
             return Ok(files);
         }
         let files = Files::open(&self.0.disk, &dir, base, OpenOptions::READ).await?;
         let mut state = self.0.state.borrow_mut();
-        if !state.is_closed() && state.segments.iter().any(|segment| segment.base == base) {
+        let has_segment = state.segments.iter().any(|segment| segment.base == base);
+        if !state.is_closed() && has_segment && state.files_version() == version {
             state.read_files = Some((base, files.clone()));
         }
         Ok(files)

@@ -8,6 +8,7 @@ use ringlane_batch::{
     DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint,
 };
 
+use crate::compaction::Cleaning;
 use crate::config::LogConfig;
 use crate::journal::Mark;
 use crate::leader_epochs::LeaderEpochs;
@@ -70,6 +71,8 @@ pub(crate) struct State {
     /// Counts the changes of names in the directory, and how many of them are durable.
     pub(crate) names_changed: u64,
     pub(crate) names_synced: u64,
+    /// The segment that the shard's file names: the ones before it are complete, on disk, and never written again.
+    pub(crate) recorded_segment: Offset,
     /// Counts truncations: what began before one says nothing about the log after it.
     pub(crate) truncations: u64,
     /// The journal entry of the truncation that is under way, until the files are cut, and the group that has it.
@@ -99,6 +102,7 @@ pub(crate) struct State {
     pub(crate) flush_timer_armed: bool,
     /// The files of the complete segment that was read last.
     pub(crate) read_files: Option<(Offset, Files)>,
+    pub(crate) cleaning: Cleaning,
     status: Status,
 }
 
@@ -116,6 +120,7 @@ impl State {
             snapshots_waiting: Vec::new(),
             names_changed: 0,
             names_synced: 0,
+            recorded_segment: Offset::ZERO,
             truncations: 0,
             truncating: None,
             rolling: false,
@@ -131,6 +136,7 @@ impl State {
             flush_due: None,
             flush_timer_armed: false,
             read_files: None,
+            cleaning: Cleaning::default(),
             status: Status::Open,
         };
         state.replace_with(loaded);
@@ -154,6 +160,8 @@ impl State {
         self.journaled_sequence = loaded.log_sequence;
         self.journaling.clear();
         self.flush_due = None;
+        self.cleaning.log_ends(loaded.offsets.end.offset());
+        self.recorded_segment = self.segments[0].base;
         self.move_offsets(|offsets| *offsets = loaded.offsets);
         // What was recovered and not synced is in no journal, or soon in none.
         self.journal_from = loaded.offsets.end.offset();
@@ -174,6 +182,11 @@ impl State {
         }
         let end = self.offsets.end.offset();
         self.flush_due.map_or(end, |due| end.min(due.from))
+    }
+
+    /// Another one after a truncation and after segments were replaced: what was opened by name before says nothing then.
+    pub(crate) fn files_version(&self) -> (u64, u64) {
+        (self.truncations, self.cleaning.replacements)
     }
 
     pub(crate) fn offsets(&self) -> &Offsets {

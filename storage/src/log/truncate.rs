@@ -7,6 +7,7 @@ use std::rc::Rc;
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset, RecoveryPoint};
 
 use super::Log;
+use crate::compaction::lower_checkpoint;
 use crate::error::StorageError;
 use crate::journal::{Client, EntryHead, EntryKind};
 use crate::names::Kind;
@@ -45,6 +46,7 @@ impl Log {
 
     async fn truncate_in_turn(&self, offset: Offset) -> Result<LogEndOffset, StorageError> {
         let (files, position, base, new_end) = self.find_cut(offset).await?;
+        lower_checkpoint(&self.0.disk, &self.directory(), new_end).await?;
         // First: from here on no replay brings back what is cut.
         self.journal_truncation(new_end, base, position).await?;
         let log_end = self.cut(&files, new_end, base, position).await?;

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use ringlane_batch::Offset;
 use ringlane_reactor::File;
 
 use super::reader::read_fully;
@@ -114,6 +115,32 @@ pub(crate) async fn search<E: Entry>(
     let within = block.partition_point(&before);
     assert!(low == 0 || within > 0, "entry {low} was before the rest");
     Ok((low + within as u32, within.checked_sub(1).map(|at| block[at])))
+}
+
+/// As [`search`] for the entries below `offset`, in a file that a power cut may have left longer than what was synced of
+/// it: behind the synced entries, which all are below `offset`, there may be zeros and entries that are not.
+pub(crate) async fn search_synced<E: Entry>(
+    file: &File,
+    base: Offset,
+    count: u32,
+    offset: Offset,
+    offset_of: impl Fn(&E) -> Offset,
+) -> io::Result<(u32, Option<E>)> {
+    // Zeros look like the base, so the search may end among them, but never before them.
+    let found = search(file, base.0, count, |entry: &E| offset_of(entry) < offset).await?;
+    let (mut below, mut last) = found;
+    while let Some(entry) = &last {
+        let at = offset_of(entry);
+        if at < offset && (at > base || below == 1) {
+            break;
+        }
+        below -= 1;
+        last = match below {
+            0 => None,
+            _ => read_entries::<E>(file, base.0, below - 1, 1).await?.pop(),
+        };
+    }
+    Ok((below, last))
 }
 
 async fn read_entries<E: Entry>(

@@ -21,6 +21,7 @@ pub(crate) struct Located {
     pub(crate) base: Offset,
     pub(crate) last: Offset,
     pub(crate) epoch: LeaderEpoch,
+    /// Of its records: `NONE` in a batch that compaction emptied, whatever its header says.
     pub(crate) max_timestamp: TimestampMs,
 }
 
@@ -33,7 +34,10 @@ impl Located {
             base: batch.base_offset(),
             last: batch.last_offset(),
             epoch: batch.leader_epoch(),
-            max_timestamp: batch.max_timestamp(),
+            max_timestamp: match batch.record_count() {
+                0 => TimestampMs::NONE,
+                _ => batch.max_timestamp(),
+            },
         }
     }
 
@@ -58,7 +62,10 @@ impl Located {
             base: Offset(base),
             last: Offset(base).plus(i64::from(delta)),
             epoch: LeaderEpoch(i32_at(BatchHeader::LEADER_EPOCH)),
-            max_timestamp: TimestampMs(i64_at(BatchHeader::MAX_TIMESTAMP)),
+            max_timestamp: match i32_at(BatchHeader::RECORD_COUNT) {
+                0 => TimestampMs::NONE,
+                _ => TimestampMs(i64_at(BatchHeader::MAX_TIMESTAMP)),
+            },
         }))
     }
 }

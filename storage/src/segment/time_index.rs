@@ -4,7 +4,7 @@
 use ringlane_batch::{Offset, TimestampMs};
 use ringlane_reactor::File;
 
-use super::index::{Entry, search};
+use super::index::{Entry, search, search_synced};
 use super::offset_index::relative;
 
 /// The largest timestamp of all batches up to the one that ends at `offset`, which has it.
@@ -31,14 +31,14 @@ impl Entry for TimeEntry {
     }
 }
 
-/// How many of the `count` entries in the file point below `offset`, and the last of them.
+/// How many of the `count` entries in the file point below `offset`, up to where it was synced, and the last of them.
 pub(crate) async fn below(
     file: &File,
     base: Offset,
     count: u32,
     offset: Offset,
 ) -> std::io::Result<(u32, Option<TimeEntry>)> {
-    search(file, base.0, count, |entry: &TimeEntry| entry.offset < offset).await
+    search_synced(file, base, count, offset, |entry: &TimeEntry| entry.offset).await
 }
 
 /// The last of the `count` entries in the file whose timestamp is below `timestamp`.

@@ -21,7 +21,11 @@ impl RollLimits {
     pub(crate) fn of(config: &LogConfig) -> Self {
         Self {
             segment_bytes: config.segment_bytes_bounded(),
-            segment_ms: config.segment_ms,
+            // KIP-354: the active segment is not compacted, so it must be complete in time.
+            segment_ms: match config.compaction {
+                Some(compaction) => config.segment_ms.min(compaction.max_compaction_lag_ms),
+                None => config.segment_ms,
+            },
             index_bytes: config.segment_index_bytes,
         }
     }

@@ -113,10 +113,14 @@ pub(crate) async fn create(reactor: &Reactor, config: LogConfig) -> Log {
 }
 
 pub(crate) async fn open(reactor: &Reactor, config: LogConfig) -> Log {
+    open_with_manager(reactor, config).await.1
+}
+
+pub(crate) async fn open_with_manager(reactor: &Reactor, config: LogConfig) -> (LogManager, Log) {
     let manager = manager(reactor).await;
     let (log, _) = Log::open(&manager, &dir(), KEY, config).await.expect("the log opens");
     begin(&manager).await;
-    log
+    (manager, log)
 }
 
 /// Waits until everything appended is durable.

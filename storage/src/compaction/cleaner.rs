@@ -1,0 +1,209 @@
+//! The cleaner of a shard: picks its dirtiest log, cleans it, and looks again (Kafka's `LogCleaner`).
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ringlane_batch::{Decompressor, Offset, TimestampMs};
+use ringlane_reactor::{OpenOptions, Reactor};
+
+use super::cleaning::{read_checkpoint, write_checkpoint};
+use super::pace::Pace;
+use super::plan::{self, SegmentView};
+use super::rewrite::{Failure, Job, Round};
+use crate::config::{CleanerConfig, CompactionConfig};
+use crate::log::Log;
+use crate::names::Kind;
+use crate::segment::header_at;
+
+/// A log that may be cleaned, if it is compacted at all.
+#[derive(Clone, Debug)]
+pub struct Cleanable {
+    /// The log.
+    pub log: Log,
+    /// Nothing from here on is touched: the last stable offset, which is at most the high watermark.
+    pub last_stable: Offset,
+}
+
+/// What a round did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The log's directory.
+    pub directory: PathBuf,
+    /// Everything before it was clean already.
+    pub from: Offset,
+    /// Everything before it is clean now.
+    pub to: Offset,
+    /// Bytes of the segments that were read and of what is left of them.
+    pub bytes_before: u64,
+    /// See above.
+    pub bytes_after: u64,
+}
+
+/// See the module.
+///
+/// Contract: one round at a time, and no two cleaners for one log. Logs may be appended to, read, truncated, closed and
+/// deleted while they are cleaned; a log that changes under the cleaner's hands is left for another round.
+pub struct Cleaner {
+    reactor: Reactor,
+    config: RefCell<CleanerConfig>,
+    pace: Pace,
+}
+
+impl Cleaner {
+    /// The cleaner of `reactor`'s shard.
+    pub fn new(reactor: &Reactor, config: CleanerConfig) -> Self {
+        Self { reactor: reactor.clone(), config: config.into(), pace: Pace::new(reactor) }
+    }
+
+    /// Changes the settings: the next round obeys.
+    pub fn set_config(&self, config: CleanerConfig) {
+        *self.config.borrow_mut() = config;
+    }
+
+    /// Cleans for ever, the dirtiest of `logs` first, and waits `log.cleaner.backoff.ms` when none is due. To be spawned on
+    /// `Queue::Background`, and not to be dropped before the logs are closed.
+    pub async fn run(&self, logs: impl Fn() -> Vec<Cleanable>) {
+        loop {
+            if self.clean_dirtiest(logs()).await.is_none() {
+                let backoff_ms = self.config.borrow().backoff_ms;
+                self.reactor.sleep(Duration::from_millis(backoff_ms)).await;
+            }
+        }
+    }
+
+    /// One round: cleans the dirtiest of `logs` as far as the memory for its keys goes. `None` when none is due, or when the
+    /// one that is could not be cleaned: one that is damaged is left alone from then on (KIP-346).
+    pub async fn clean_dirtiest(&self, logs: Vec<Cleanable>) -> Option<Cleaned> {
+        let mut dirtiest: Option<Job> = None;
+        for cleanable in logs {
+            let job = self.assess(cleanable).await;
+            let is_dirtier = |job: &Job| {
+                dirtiest.as_ref().is_none_or(|known| job.dirty.dirtiness(&known.dirty).is_gt())
+            };
+            dirtiest = job.filter(is_dirtier).or(dirtiest);
+        }
+        self.clean(&dirtiest?).await
+    }
+
+    /// What there is to clean in a log, if it is due.
+    async fn assess(&self, cleanable: Cleanable) -> Option<Job> {
+        let log = cleanable.log;
+        let config = log.config();
+        let compaction = config.compaction?;
+        if !log.is_cleanable() {
+            return None;
+        }
+        let (mut segments, truncations) = log.segment_views();
+        let limit = cleanable.last_stable.min(log.settled_end());
+        let touchable = plan::touchable(&segments, limit).len();
+        segments.truncate(touchable);
+        if segments.is_empty() {
+            return None;
+        }
+        let first = plan::first_dirty(self.cleaned_to(&log).await, log.log_start().offset());
+        self.keep_old_enough(&log, &mut segments, first, &compaction).await;
+        let dirty = plan::dirty(&segments, first);
+        let is_overdue = self.is_overdue(&log, &segments, first, &compaction).await;
+        // Reading may have suspended: what was seen must still be so.
+        let due = dirty.is_due(&compaction, is_overdue) && log.still_has(&segments, truncations);
+        due.then_some(Job { log, segments, truncations, dirty, config, compaction })
+    }
+
+    async fn cleaned_to(&self, log: &Log) -> Option<Offset> {
+        if log.cleaned_to().is_none() {
+            let file = read_checkpoint(&self.reactor.disk(), &log.directory()).await;
+            log.take_over_cleaned(file);
+        }
+        log.cleaned_to()
+    }
+
+    /// Leaves out the dirty segments from the first that is younger than `min.compaction.lag.ms`.
+    async fn keep_old_enough(
+        &self,
+        log: &Log,
+        segments: &mut Vec<SegmentView>,
+        first: Offset,
+        config: &CompactionConfig,
+    ) {
+        if config.min_compaction_lag_ms <= 0 {
+            return;
+        }
+        let now_ms = self.reactor.wall_clock_ms();
+        let clean = segments.partition_point(|segment| segment.end <= first);
+        for index in clean..segments.len() {
+            let newest = log.segment_max_timestamp(segments[index].base).await;
+            // One that cannot be read is not known to be old.
+            let newest_ms = newest.map_or(i64::MAX, |newest| {
+                newest.map_or(TimestampMs::NONE.0, |newest| newest.timestamp.0)
+            });
+            if plan::is_too_young(newest_ms, config, now_ms) {
+                return segments.truncate(index);
+            }
+        }
+    }
+
+    /// Whether a dirty segment begins with a batch that is older than `max.compaction.lag.ms`.
+    async fn is_overdue(
+        &self,
+        log: &Log,
+        segments: &[SegmentView],
+        first: Offset,
+        config: &CompactionConfig,
+    ) -> bool {
+        let now_ms = self.reactor.wall_clock_ms();
+        if config.max_compaction_lag_ms == i64::MAX {
+            return false;
+        }
+        let (disk, dir) = (self.reactor.disk(), log.directory());
+        for segment in segments.iter().filter(|segment| segment.end > first && segment.len > 0) {
+            let path = Kind::Log.path(&dir, segment.base);
+            let Ok(file) = disk.open(&path, OpenOptions::READ).await else { continue };
+            if let Ok(Some(batch)) = header_at(&file, 0, segment.len).await
+                && plan::is_overdue(batch.max_timestamp.0, config, now_ms)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn clean(&self, job: &Job) -> Option<Cleaned> {
+        let (disk, dir) = (self.reactor.disk(), job.log.directory());
+        let mut round = Round {
+            job,
+            settings: *self.config.borrow(),
+            pace: &self.pace,
+            disk: &disk,
+            dir: dir.clone(),
+            now_ms: self.reactor.wall_clock_ms(),
+            hash_key: (self.reactor.random_u64(), self.reactor.random_u64()),
+            decompressor: Decompressor::new(),
+        };
+        let outcome = round.run().await;
+        let log = dir.display();
+        let done = match outcome {
+            Ok(done) => done,
+            Err(Failure::Changed) => return None,
+            Err(Failure::Full) => {
+                tracing::warn!(%log, "cannot compact the log: no space left on its device");
+                return None;
+            }
+            Err(Failure::Broken(reason)) => {
+                job.log.mark_uncleanable();
+                tracing::error!(%log, reason, "the log is not compacted any more");
+                return None;
+            }
+        };
+        let (from, to) = (job.dirty.first, done.end?);
+        if !job.log.advance_cleaned(to, job.truncations) {
+            return None;
+        }
+        if let Err(error) = write_checkpoint(&disk, &dir, to).await {
+            tracing::warn!(%log, %error, "a restart will clean the log again");
+        }
+        let (bytes_before, bytes_after) = (done.bytes_before, done.bytes_after);
+        tracing::info!(%log, %from, %to, bytes_before, bytes_after, "compacted");
+        Some(Cleaned { directory: dir, from, to, bytes_before, bytes_after })
+    }
+}

@@ -50,6 +50,20 @@ impl LeaderEpochs {
         self.entries.retain(|&(_, start)| start < end);
     }
 
+    /// Forgets what lies before `start`: the epoch of the first record that stays begins there. Answers whether anything
+    /// changed.
+    pub(crate) fn truncate_from_start(&mut self, start: Offset) -> bool {
+        let before = self.entries.partition_point(|&(_, begins)| begins <= start);
+        let Some(last) = before.checked_sub(1) else { return false };
+        if last == 0 && self.entries[0].1 == start {
+            return false;
+        }
+        self.entries.drain(..last);
+        self.entries[0].1 = start;
+        self.assert_ordered();
+        true
+    }
+
     /// The epoch of the record at `offset`, `NONE` before the first known.
     pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         let after = self.entries.partition_point(|&(_, start)| start <= offset);
@@ -156,6 +170,21 @@ mod tests {
         let mut truncated = epochs(&[(2, 10), (4, 20)]);
         truncated.truncate_from_end(Offset(20));
         assert_eq!(truncated, epochs(&[(2, 10)]));
+    }
+
+    #[test]
+    fn truncation_from_the_start_keeps_the_epoch_of_the_first_record() {
+        for (start, expected, changed) in [
+            (9, &[(2, 10), (4, 20)][..], false),
+            (10, &[(2, 10), (4, 20)], false),
+            (11, &[(2, 11), (4, 20)], true),
+            (20, &[(4, 20)], true),
+            (25, &[(4, 25)], true),
+        ] {
+            let mut truncated = epochs(&[(2, 10), (4, 20)]);
+            assert_eq!(truncated.truncate_from_start(Offset(start)), changed, "{start}");
+            assert_eq!(truncated, epochs(expected), "{start}");
+        }
     }
 
     #[test]

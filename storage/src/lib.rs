@@ -12,11 +12,13 @@ mod group_sync;
 mod leader_epochs;
 mod log;
 mod log_directory;
+mod log_start;
 mod meta_properties;
 mod names;
 mod partition_metadata;
 mod producer_state;
 mod recovery;
+mod retention;
 mod segment;
 mod turnstile;
 

@@ -5,6 +5,8 @@ mod checkpoint;
 mod lifecycle;
 mod lookup;
 mod read;
+mod retention;
+mod start;
 mod state;
 mod sync;
 mod truncate;
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Disk,
     sync: GroupSync,
     durable_changed: Notify,
+    /// When the log was opened or created.
+    opened_ms: i64,
     /// Held by whoever replaces or removes files, outside of `append_turn`.
     file_turn: Turnstile,
     /// Held by whoever moves the log's end.

@@ -100,7 +100,10 @@ impl Log {
 
     fn of(sync: &GroupSync, state: State) -> Self {
         let reactor = sync.reactor();
+        let mut state = state;
+        state.active_mut().roll_lot = reactor.random_u64();
         Self(Rc::new(Shared {
+            opened_ms: reactor.wall_clock_ms(),
             reactor: reactor.clone(),
             disk: reactor.disk(),
             sync: sync.clone(),

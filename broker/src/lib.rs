@@ -16,6 +16,7 @@ mod partition;
 mod partitions;
 mod producer_ids;
 mod race;
+mod retention;
 mod router;
 pub mod server;
 mod shard;

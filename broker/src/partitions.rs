@@ -15,6 +15,7 @@ use ringlane_storage::{
 };
 use tracing::error;
 
+use crate::apis::OFFSETS_TOPIC;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
@@ -89,8 +90,19 @@ async fn close(partition: Rc<Partition>) -> Option<(String, Offset)> {
 }
 
 /// The part of a topic's settings that its logs follow.
-pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -> LogConfig {
+///
+/// Kafka compacts the offsets of groups and never lets them expire: they stay until there is compaction.
+pub(crate) fn log_config(
+    topic: &str,
+    config: &TopicConfig,
+    producer_id_expiration_ms: i32,
+) -> LogConfig {
     LogConfig {
+        segment_jitter_ms: config.segment_jitter_ms,
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        cleanup_deletes: config.cleanup_policy.delete && topic != OFFSETS_TOPIC,
+        file_delete_delay_ms: config.file_delete_delay_ms,
         segment_bytes: config.segment_bytes as u64,
         segment_ms: config.segment_ms,
         index_interval_bytes: config.index_interval_bytes as u32,
@@ -150,7 +162,7 @@ fn owned_indexes(shard: &Shard, topic: &Topic) -> Vec<PartitionIndex> {
 
 fn update(shard: &Shard, partition: &Partition, topic: &Topic, config: &TopicConfig) {
     let state = topic.partition(partition.key.1).expect("an owned partition is in its topic");
-    let log_config = log_config(config, shard.config.producer_id_expiration_ms);
+    let log_config = log_config(&topic.name, config, shard.config.producer_id_expiration_ms);
     partition.update(state.leader_epoch, state.isr.len(), Some((config.clone(), log_config)));
 }
 
@@ -222,7 +234,7 @@ async fn open_log(
         shard.partitions.found.get().expect("the log directory is read before an image is applied");
     let name = partition_directory_name(&topic.name, index);
     let directory = found.directory.join(&name);
-    let config = log_config(config, shard.config.producer_id_expiration_ms);
+    let config = log_config(&topic.name, config, shard.config.producer_id_expiration_ms);
     if shard.reactor.disk().metadata(&directory).await.is_err() {
         return Log::create(&shard.partitions.sync, &directory, topic.id, config).await;
     }

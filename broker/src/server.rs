@@ -21,6 +21,7 @@ use crate::config::BrokerConfig;
 use crate::listener;
 use crate::partitions::Found;
 use crate::race::race;
+use crate::retention;
 use crate::router::{self, Job, MAILBOX_JOBS_MAX};
 use crate::shard::{CONTROLLER_SHARD, Shard};
 
@@ -204,6 +205,7 @@ fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
         shard.reactor.spawn(Queue::Client, accept).detach();
     }
     shard.reactor.spawn(Queue::Background, listener::close_idle(shard.clone())).detach();
+    shard.reactor.spawn(Queue::Background, retention::run(shard.clone())).detach();
     Ok(())
 }
 

@@ -222,7 +222,7 @@ fn a_damaged_start_is_refused() {
 }
 
 /// What the world was told before a crash.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Told {
     start: i64,
     durable_end: i64,
@@ -255,7 +255,8 @@ async fn work(log: &Log, told: &Rc<RefCell<Told>>, rng: &mut Rng) {
     }
 }
 
-async fn check(log: &Log, told: &Told) {
+async fn check(log: &Log, told: &RefCell<Told>) {
+    let told = { *told.borrow() };
     let (start, end) = (log.log_start().0, log.log_end().0);
     assert!(start >= told.start, "what was deleted returned: {start}, told {}", told.start);
     assert!(end >= told.durable_end, "lost {end}..{}", told.durable_end);
@@ -293,7 +294,7 @@ fn a_crash_within_a_deletion_leaves_no_hole_and_brings_nothing_back() {
             let (told, config, work_seed) = (told.clone(), config.clone(), rng.next_u64());
             let ended = simulation.try_block_on(host, move |reactor| async move {
                 let log = open(&reactor, config).await;
-                check(&log, &told.borrow()).await;
+                check(&log, &told).await;
                 durable(&log).await;
                 work(&log, &told, &mut Rng::new(work_seed)).await;
             });
@@ -304,7 +305,7 @@ fn a_crash_within_a_deletion_leaves_no_hole_and_brings_nothing_back() {
         simulation.crash_at(host, u64::MAX / 2, CrashKind::Process);
         simulation.block_on(host, move |reactor| async move {
             let log = open(&reactor, config).await;
-            check(&log, &told.borrow()).await;
+            check(&log, &told).await;
             append(&log, batch(1)).await;
             durable(&log).await;
         });

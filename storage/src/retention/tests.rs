@@ -16,10 +16,12 @@ fn decided(segments: &[Facts], policy: Policy, start: i64, high_watermark: i64, 
     }
 }
 
+type Reason<'a> = &'a dyn Fn(&[Facts]) -> bool;
+
 /// Removes the oldest segment as long as there is a reason to: first those before the start, then by size, then by time.
 fn model(segments: &[Facts], policy: Policy, start: i64, high_watermark: i64, now: i64) -> usize {
     let mut rest: Vec<Facts> = segments.to_vec();
-    let reasons: [&dyn Fn(&[Facts]) -> bool; 3] = [
+    let reasons: [Reason<'_>; 3] = [
         &|rest| rest.len() > 1 && rest[0].end.0 <= start,
         &|rest| {
             let left: u64 = rest[1..].iter().map(|segment| segment.len).sum();

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use lz4::liblz4::BlockChecksum;
 use lz4::{ContentChecksum, EncoderBuilder};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
@@ -38,6 +39,7 @@ fn compress_high(input: &[u8], level: i32, output: &mut Vec<u8>) {
         .level(level)
         .block_mode(lz4::BlockMode::Independent)
         .block_size(lz4::BlockSize::Max64KB)
+        .block_checksum(BlockChecksum::NoBlockChecksum)
         .checksum(ContentChecksum::NoChecksum)
         .build(&mut *output);
     let mut encoder = encoder.expect("there is memory for the compressor");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::*;
 use ringlane_batch::{HighWatermark, LeaderEpoch, LogStartOffset, Offset, TimestampMs, batches};
-use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{OpenOptions, Reactor, Rng};
 use ringlane_storage::{Log, LogConfig, LogDirectory, Origin, ReadError, StorageError};
 
@@ -43,6 +43,11 @@ async fn log_of(reactor: &Reactor, config: LogConfig, count: i64) -> Log {
     }
     durable(&log).await;
     log
+}
+
+async fn make_data_directory_durable(reactor: &Reactor) {
+    let opened = LogDirectory::open(reactor, Path::new("/data"), 1, None).await;
+    opened.expect("nobody else has it");
 }
 
 fn on_a_host<F: Future<Output = ()> + 'static>(test: impl FnOnce(Reactor) -> F + 'static) {
@@ -208,6 +213,40 @@ fn a_log_that_lost_all_behind_its_start_goes_on_from_there() {
     });
 }
 
+/// On a full device the start cannot be written down; retention is what makes room all the same.
+#[test]
+fn a_full_disk_does_not_stop_retention() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let log = simulation.block_on(host, |reactor| async move {
+        make_data_directory_durable(&reactor).await;
+        let log = log_of(&reactor, one_a_segment(), 5).await;
+        log.checkpoint().await.expect("a good disk");
+        append(&log, batch(5)).await;
+        durable(&log).await;
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes: 0, ..DiskFaults::default() });
+    let full = log.clone();
+    simulation.block_on(host, |reactor| async move {
+        let denied = full.delete_records_before(Offset(2), all(&full)).await;
+        assert!(matches!(denied, Err(StorageError::Io { .. })), "{denied:?}");
+        assert_eq!((full.log_start().0, full.is_offline()), (0, None));
+        full.set_config(LogConfig { retention_bytes: 0, ..one_a_segment() });
+        // The active segment cannot be rolled, and the one before it is not checkpointed.
+        assert_eq!(retain(&full).await, 5);
+        assert_eq!((full.log_start().0, full.log_end().0), (5, 6));
+        let found = names(&reactor, &dir()).await;
+        assert!(!found.contains(&"log-start-offset".to_string()), "{found:?}");
+    });
+    drop(log);
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.crash(host, CrashKind::Power);
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, one_a_segment()).await;
+        assert_eq!((log.log_start().0, log.log_end().0), (5, 6));
+    });
+}
+
 #[test]
 fn a_damaged_start_is_refused() {
     on_a_host(|reactor| async move {
@@ -281,9 +320,7 @@ fn a_crash_within_a_deletion_leaves_no_hole_and_brings_nothing_back() {
         let config = LogConfig { segment_bytes: 300, retention_bytes: keep, ..one_a_segment() };
         let setup = config.clone();
         simulation.block_on(host, |reactor| async move {
-            // Makes the directory itself durable.
-            let data = Path::new("/data");
-            LogDirectory::open(&reactor, data, 1, None).await.expect("nobody else has it");
+            make_data_directory_durable(&reactor).await;
             let log = create(&reactor, setup).await;
             log.close().await.expect("a good disk");
         });

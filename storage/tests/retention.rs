@@ -213,6 +213,22 @@ fn a_log_that_lost_all_behind_its_start_goes_on_from_there() {
     });
 }
 
+#[test]
+fn what_an_interrupted_deletion_left_goes_at_the_next_start() {
+    on_a_host(|reactor| async move {
+        let log = log_of(&reactor, one_a_segment(), 4).await;
+        let first = dir().join("00000000000000000000.log");
+        let content = reactor.disk().read(&first, 1 << 20).await.expect("it is there");
+        delete_before(&log, 2).await;
+        log.close().await.expect("a good disk");
+        reactor.disk().replace(&first, &content).await.expect("a good disk");
+        let log = open(&reactor, one_a_segment()).await;
+        assert_eq!((log.log_start().0, log.segment_count()), (2, 2));
+        let found = names(&reactor, &dir()).await;
+        assert!(!found.contains(&"00000000000000000000.log".to_string()), "{found:?}");
+    });
+}
+
 /// On a full device the start cannot be written down; retention is what makes room all the same.
 #[test]
 fn a_full_disk_does_not_stop_retention() {

@@ -18,6 +18,7 @@ mod partitions;
 mod producer_ids;
 mod race;
 mod recovery;
+mod retention;
 mod router;
 pub mod server;
 mod shard;

@@ -99,6 +99,11 @@ async fn close(partition: Rc<Partition>) -> bool {
 /// The part of a topic's settings that its logs follow.
 pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -> LogConfig {
     LogConfig {
+        segment_jitter_ms: config.segment_jitter_ms,
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        cleanup_deletes: config.cleanup_policy.delete,
+        file_delete_delay_ms: config.file_delete_delay_ms,
         segment_bytes: config.segment_bytes as u64,
         segment_ms: config.segment_ms,
         index_interval_bytes: config.index_interval_bytes as u32,

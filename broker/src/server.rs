@@ -21,6 +21,7 @@ use crate::config::BrokerConfig;
 use crate::listener;
 use crate::race::race;
 use crate::recovery::{begin_writing, recover, tell_what_was_found};
+use crate::retention;
 use crate::router::{self, Job, MAILBOX_JOBS_MAX};
 use crate::shard::{CONTROLLER_SHARD, Shard};
 
@@ -202,6 +203,7 @@ fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
     if shard.config.log_cleaner_enable {
         shard.reactor.spawn(Queue::Background, compaction::run(shard.clone())).detach();
     }
+    shard.reactor.spawn(Queue::Background, retention::run(shard.clone())).detach();
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringlane_batch::TimestampType;
 
 use crate::journal::JournalConfig;
+use crate::retention::Policy;
 
 /// The largest segment: positions in the offset index are signed 32-bit numbers.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -16,6 +17,16 @@ pub struct LogConfig {
     pub segment_bytes: u64,
     /// `segment.ms`: a batch whose largest timestamp is this much later than the segment's first starts a new one.
     pub segment_ms: i64,
+    /// `segment.jitter.ms`: a segment is complete by up to this much earlier, by another part of it each.
+    pub segment_jitter_ms: i64,
+    /// `retention.ms`: segments whose records are all older go; negative: none.
+    pub retention_ms: i64,
+    /// `retention.bytes`: the oldest segments go as long as the others still hold this much; negative: none.
+    pub retention_bytes: i64,
+    /// `cleanup.policy` contains `delete`: the two bounds of retention hold.
+    pub cleanup_deletes: bool,
+    /// `file.delete.delay.ms`: how long the files of a removed segment stay, under another name.
+    pub file_delete_delay_ms: i64,
     /// `index.interval.bytes`: at least this many bytes of batches lie between two index entries.
     pub index_interval_bytes: u32,
     /// `segment.index.bytes`: an index of this size is full, and a new segment starts.
@@ -40,6 +51,11 @@ impl Default for LogConfig {
         Self {
             segment_bytes: 1 << 30,
             segment_ms: 7 * 24 * 3600 * 1000,
+            segment_jitter_ms: 0,
+            retention_ms: 7 * 24 * 3600 * 1000,
+            retention_bytes: -1,
+            cleanup_deletes: true,
+            file_delete_delay_ms: 60_000,
             index_interval_bytes: 4096,
             segment_index_bytes: 10 << 20,
             timestamp_type: TimestampType::CreateTime,
@@ -57,6 +73,14 @@ impl LogConfig {
     pub(crate) fn flush_interval(&self) -> Option<Duration> {
         let set = (0..i64::MAX).contains(&self.flush_ms);
         set.then(|| Duration::from_millis(self.flush_ms.unsigned_abs()))
+    }
+
+    /// What retention may take.
+    pub(crate) fn retention_policy(&self) -> Policy {
+        match self.cleanup_deletes {
+            true => Policy::new(self.retention_ms, self.retention_bytes),
+            false => Policy::KEEP,
+        }
     }
 
     /// `segment_bytes`, within what positions can express.

@@ -50,6 +50,20 @@ impl LeaderEpochs {
         self.entries.retain(|&(_, start)| start < end);
     }
 
+    /// Forgets what lies before `start`: the epoch of the first record that stays begins there. Answers whether anything
+    /// changed.
+    pub(crate) fn truncate_from_start(&mut self, start: Offset) -> bool {
+        let before = self.entries.partition_point(|&(_, begins)| begins <= start);
+        let Some(last) = before.checked_sub(1) else { return false };
+        if last == 0 && self.entries[0].1 == start {
+            return false;
+        }
+        self.entries.drain(..last);
+        self.entries[0].1 = start;
+        self.assert_ordered();
+        true
+    }
+
     /// The epoch of the record at `offset`, `NONE` before the first known.
     pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         let after = self.entries.partition_point(|&(_, start)| start <= offset);

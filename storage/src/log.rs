@@ -6,6 +6,8 @@ mod lifecycle;
 mod lookup;
 mod read;
 mod replace;
+mod retention;
+mod start;
 mod state;
 mod sync;
 mod truncate;
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Disk,
     manager: LogManager,
     durable_changed: Notify,
+    /// When the log was opened or created.
+    opened_ms: i64,
     /// Held by whoever replaces or removes files, outside of `append_turn`.
     file_turn: Turnstile,
     /// Held by whoever moves the log's end.

@@ -8,6 +8,8 @@ use ringlane_batch::{Offset, PartitionIndex};
 /// The longest name a Linux file system takes, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 const DELETE_SUFFIX: &str = "-delete";
+/// What is added to the name of a file that waits for its removal.
+pub(crate) const DELETED_FILE_SUFFIX: &str = ".deleted";
 
 /// What a file in a partition's directory holds. Its name starts with an offset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,6 +45,13 @@ impl Kind {
         let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
         Some((kind, Offset(digits.parse().ok().filter(|_| all_digits)?)))
     }
+}
+
+/// What the file at `path` is called while it waits for its removal.
+pub(crate) fn deleted_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(DELETED_FILE_SUFFIX);
+    name.into()
 }
 
 /// The directory of a partition's log within the data directory: `<topic>-<partition>`.
@@ -94,6 +103,7 @@ mod tests {
             "7.log",
             "0000000000000000000x.log",
             "00000000000000000007.log.tmp",
+            "00000000000000000007.log.deleted",
             "99999999999999999999.log",
             "+0000000000000000007.log",
         ] {

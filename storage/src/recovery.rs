@@ -23,7 +23,8 @@ use crate::config::LogConfig;
 use crate::error::StorageError;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{Loaded, Offsets};
-use crate::names::Kind;
+use crate::log_start;
+use crate::names::{DELETED_FILE_SUFFIX, Kind};
 use crate::producer_state::{self, ProducerState};
 use crate::recovered::{Basis, FoundLog};
 use crate::segment::{Entry, Files, Located, OffsetEntry, Segment, TimeEntry};
@@ -72,11 +73,13 @@ pub(crate) async fn load(
     found: &FoundLog,
 ) -> Result<(Loaded, RecoveryReport), StorageError> {
     let mut listing = list(disk, dir).await?;
+    let (logs, snapshots) = (&mut listing.logs, &mut listing.snapshots);
+    log_start::remove_before(disk, dir, found.log_start, logs, snapshots).await?;
     if listing.logs.is_empty() {
         if matches!(found.basis, Basis::Record(_)) {
             return Err(StorageError::corrupt(dir, "the segments of the log are missing"));
         }
-        create_first(disk, dir, &mut listing).await?;
+        create_first(disk, dir, &mut listing, found.log_start).await?;
     }
     let start = start::find(disk, dir, &mut listing, now_ms, &found.basis).await?;
     let mut epochs = match &found.basis {
@@ -106,12 +109,15 @@ pub(crate) async fn load(
         },
     };
     recovery.run(start, &listing.logs).await?;
+    if recovery.end < log_start {
+        recovery.begin_anew(log_start).await?;
+    }
     let (mut loaded, report) = recovery.finish(log_start, listing).await?;
     loaded.log_sequence = found.log_sequence;
     Ok((loaded, report))
 }
 
-/// Lists what is there. Removes what an interrupted replacement left, and indexes without a segment.
+/// Lists what is there. Removes what an interrupted replacement or deletion left, and indexes without a segment.
 async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
     let names = swap::list_settled(disk, dir).await.map_err(StorageError::io("list", dir))?;
     let mut listing = Listing { logs: BTreeSet::new(), snapshots: BTreeSet::new() };
@@ -121,7 +127,9 @@ async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
             Some((Kind::Log, offset)) => _ = listing.logs.insert(offset),
             Some((Kind::ProducerSnapshot, offset)) => _ = listing.snapshots.insert(offset),
             Some((kind, offset)) => indexes.push((kind, offset)),
-            None if name.ends_with(".tmp") => remove(disk, &dir.join(name)).await?,
+            None if name.ends_with(".tmp") || name.ends_with(DELETED_FILE_SUFFIX) => {
+                remove(disk, &dir.join(name)).await?
+            }
             None => {}
         }
     }
@@ -134,8 +142,13 @@ async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
 }
 
 /// A directory whose segments are gone starts anew behind what it knows to have held.
-async fn create_first(disk: &Disk, dir: &Path, listing: &mut Listing) -> Result<(), StorageError> {
-    let base = listing.snapshots.last().copied().unwrap_or(Offset::ZERO);
+async fn create_first(
+    disk: &Disk,
+    dir: &Path,
+    listing: &mut Listing,
+    log_start: Offset,
+) -> Result<(), StorageError> {
+    let base = listing.snapshots.last().copied().unwrap_or(Offset::ZERO).max(log_start);
     let created = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
     created.map_err(StorageError::io("create a segment in", dir))?;
     listing.logs.insert(base);
@@ -345,6 +358,21 @@ impl Recovery<'_> {
         Ok(())
     }
 
+    /// A log that lost what lay behind its start goes on from there: its offsets were handed out before.
+    async fn begin_anew(&mut self, log_start: Offset) -> Result<(), StorageError> {
+        for segment in std::mem::take(&mut self.segments) {
+            self.drop_segment(segment.base).await?;
+        }
+        let fault = format!("the log ended at offset {}, before its start {log_start}", self.end);
+        self.report.fault.get_or_insert(fault);
+        let created = Files::open(self.disk, self.dir, log_start, OpenOptions::CREATE_EMPTY).await;
+        let files = created.map_err(StorageError::io("create a segment in", self.dir))?;
+        self.segments.push(Segment::new(log_start, files, self.now_ms));
+        self.snapshots_waiting.clear();
+        self.end = log_start;
+        Ok(())
+    }
+
     async fn finish(
         mut self,
         log_start: Offset,
@@ -356,9 +384,9 @@ impl Recovery<'_> {
             remove(self.disk, &Kind::ProducerSnapshot.path(self.dir, offset)).await?;
         }
         self.report.log_end = LogEndOffset::at(self.end);
+        self.epochs.truncate_from_start(log_start);
         self.epochs.truncate_from_end(self.end);
-        // A start that was moved behind the recovery point, or behind a tail that is lost, ends with the log.
-        let log_start = log_start.min(self.end);
+        // What lies before the start need not be synced.
         let recovery_point = self.report.recovery_point.max(RecoveryPoint::at(log_start));
         let loaded = Loaded {
             segments: self.segments,

@@ -19,7 +19,8 @@ pub(crate) use index::{Entry, Index};
 pub(crate) use offset_index::OffsetEntry;
 pub(crate) use offset_index::synced_below as offsets_below;
 pub(crate) use reader::{
-    Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, locate, read_batches,
+    Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, largest_from, locate,
+    read_batches,
 };
 pub(crate) use time_index::{TimeEntry, below as timestamps_below, older_than};
 pub(crate) use writer::RollLimits;
@@ -67,6 +68,8 @@ pub(crate) struct Segment {
     first_timestamp: TimestampMs,
     /// When the segment was made or opened: what it counts from for batches without timestamps.
     created_ms: i64,
+    /// Drawn at random: what part of `segment.jitter.ms` this segment is rolled earlier.
+    pub(crate) roll_lot: u64,
     bytes_since_index_entry: u64,
     /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
@@ -84,6 +87,7 @@ impl Segment {
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,
             created_ms: now_ms,
+            roll_lot: 0,
             bytes_since_index_entry: 0,
             files: Some(files),
         }
@@ -105,6 +109,7 @@ impl Segment {
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,
             created_ms: 0,
+            roll_lot: 0,
             bytes_since_index_entry: 0,
             files: None,
         }
@@ -129,6 +134,11 @@ impl Segment {
     /// What rolling by time counts from.
     pub(crate) fn first_timestamp(&self) -> TimestampMs {
         self.first_timestamp
+    }
+
+    /// When it was made or scanned; 0 for one that was found complete.
+    pub(crate) fn created_ms(&self) -> i64 {
+        self.created_ms
     }
 
     /// This segment as a reader of `files` sees it who looks for `offset`.

@@ -26,6 +26,8 @@ const START_MAX: Duration = Duration::from_secs(120);
 const SETTINGS: &[&str] = &[
     "log.segment.bytes=8192",
     "log.index.interval.bytes=512",
+    // The clients' records are of 1970.
+    "log.retention.ms=-1",
     "offsets.topic.num.partitions=3",
     "group.initial.rebalance.delay.ms=0",
     "auto.create.topics.enable=false",

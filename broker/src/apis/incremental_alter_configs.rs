@@ -15,7 +15,7 @@ use ringlane_wire::messages::incremental_alter_configs::{
 use super::configs::{BROKER, TOPIC};
 use super::{Handled, Request, errors};
 use crate::cluster::{self, Mode};
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, TopicConfig, Type};
 use crate::partitions;
 use crate::shard::Shard;
 
@@ -93,7 +93,7 @@ fn alteration(
             let text = format!("Error due to duplicate config keys: {}", config.name);
             return Err((ErrorCode::INVALID_REQUEST, text));
         }
-        changes.push(change(&target, config, &settings)?);
+        changes.push(change(&target, config, &settings, image)?);
     }
     Ok(ConfigAlteration { resource: target, changes })
 }
@@ -123,6 +123,7 @@ fn change(
     target: &ConfigResource,
     config: &AlterableConfig,
     settings: &BrokerConfig,
+    image: &ClusterImage,
 ) -> Result<ConfigChange, Refused> {
     let key = config.name.to_owned();
     match (config.config_operation, config.value) {
@@ -137,14 +138,59 @@ fn change(
         (SET | APPEND | SUBTRACT, None) => {
             Err((ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {key}")))
         }
-        (APPEND | SUBTRACT, Some(_)) => {
+        (operation @ (APPEND | SUBTRACT), Some(words)) => {
             known(target, &key)?;
-            // None of the settings that can be altered is a list.
-            let text = format!("Config value append is not allowed for config key: {key}");
-            Err((ErrorCode::INVALID_CONFIG, text))
+            if !is_list(&key) {
+                let text = format!("Config value append is not allowed for config key: {key}");
+                return Err((ErrorCode::INVALID_CONFIG, text));
+            }
+            let value = altered_list(&current_value(target, &key, settings, image), operation, words);
+            check(target, &key, &value, settings)?;
+            Ok(ConfigChange::Set { key, value })
         }
         (other, _) => Err((ErrorCode::INVALID_REQUEST, format!("Unknown operation {other}"))),
     }
+}
+
+fn is_list(key: &str) -> bool {
+    let settings = TopicConfig::SETTINGS.iter().chain(BrokerConfig::SETTINGS);
+    settings.into_iter().any(|setting| setting.name == key && setting.kind == Type::List)
+}
+
+/// What is set for the target itself, else what it inherits.
+fn current_value(
+    target: &ConfigResource,
+    key: &str,
+    settings: &BrokerConfig,
+    image: &ClusterImage,
+) -> String {
+    let (own, inherited) = match target {
+        ConfigResource::Topic(name) => (
+            image.topic(name).and_then(|topic| topic.configs.get(key).cloned()),
+            TopicConfig::defaults(settings).show(key),
+        ),
+        ConfigResource::Broker(broker) => {
+            (image.broker_configs(*broker).get(key).cloned(), settings.show(key))
+        }
+    };
+    own.or(inherited).unwrap_or_default()
+}
+
+/// The list with `words` added behind, where they are missing, or taken out.
+fn altered_list(current: &str, operation: i8, words: &str) -> String {
+    let split = |text: &str| -> Vec<String> {
+        let words = text.split(',').map(|word| word.trim().to_owned());
+        words.filter(|word| !word.is_empty()).collect()
+    };
+    let (mut list, words) = (split(current), split(words));
+    list.retain(|word| operation == APPEND || !words.contains(word));
+    let added = words.into_iter().filter(|_| operation == APPEND);
+    for word in added {
+        if !list.contains(&word) {
+            list.push(word);
+        }
+    }
+    list.join(",")
 }
 
 fn known(target: &ConfigResource, key: &str) -> Result<(), Refused> {

@@ -8,7 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringlane_batch::{Limits, Offset, PartitionIndex, Rejected, validate};
+use ringlane_batch::{
+    BatchError, BatchView, Decompressor, Limits, Offset, PartitionIndex, Rejected, TimestampMs, ValidBatch,
+    recompress, validate,
+};
 use ringlane_controller::ClusterImage;
 use ringlane_reactor::ShardId;
 use ringlane_storage::{AppendError, Appended, Origin};
@@ -20,6 +23,7 @@ use ringlane_wire::{ErrorCode, Records};
 
 use super::topics::{self, ByOwner};
 use super::{Answer, Handled, Request, Started, errors};
+use crate::config::TopicConfig;
 use crate::partition::{Partition, PartitionKey, Unacknowledged};
 use crate::race::join_all;
 use crate::shard::Shard;
@@ -184,6 +188,9 @@ async fn append(
     let limits = Limits {
         timestamp_type: config.message_timestamp_type,
         is_compacted: config.cleanup_policy.compact,
+        now: TimestampMs(shard.reactor.wall_clock_ms()),
+        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
         allows_zstd: terms.allows_zstd,
         ..Limits::new(config.max_message_bytes as usize)
     };
@@ -195,7 +202,7 @@ async fn append(
         ));
     }
     // The frame is shared with its other partitions, and the offset and epoch are stamped into the batch: hence a copy.
-    let mut bytes = batch.to_append();
+    let mut bytes = to_append(&batch, &config, &limits)?;
     drop(work.records);
     let now_ms = shard.reactor.wall_clock_ms();
     let appended = match partition.append(&mut bytes, Origin::Client, now_ms).await {
@@ -213,6 +220,36 @@ async fn append(
     };
     shard.metrics.batches_appended.increment();
     Ok((partition, appended))
+}
+
+/// A copy of the batch, with its records compressed as the topic wants them (`LogValidator`): levels do not matter where
+/// the codec is the topic's.
+fn to_append(
+    batch: &ValidBatch<'_>,
+    config: &TopicConfig,
+    limits: &Limits,
+) -> Result<Vec<u8>, Produced> {
+    let bytes = batch.to_append();
+    let Some(wanted) = config.compression().filter(|wanted| batch.codec() != Ok(wanted.codec))
+    else {
+        return Ok(bytes);
+    };
+    let invalid = |error: BatchError| {
+        Produced::refused(ErrorCode::INVALID_RECORD, Some(error.to_string()))
+    };
+    let view = BatchView::parse(&bytes).map_err(invalid)?;
+    let decompressed_max = limits.decompressed_bytes_max;
+    let bytes = recompress(&view, wanted, &mut Decompressor::new(), decompressed_max);
+    let bytes = bytes.map_err(invalid)?;
+    if bytes.len() > limits.max_message_bytes {
+        let text = format!(
+            "The record batch is {} bytes after compression.type, the maximum configured value is {}.",
+            bytes.len(),
+            limits.max_message_bytes
+        );
+        return Err(Produced::refused(ErrorCode::MESSAGE_TOO_LARGE, Some(text)));
+    }
+    Ok(bytes.into())
 }
 
 /// Waits until what was appended may be acknowledged as the producer asked.

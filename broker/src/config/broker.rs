@@ -2,8 +2,9 @@
 
 use ringlane_batch::TimestampType;
 
+use super::policy::{CleanupPolicy, CompressionType, gzip_level, unlimited_or_at_least_one};
 use super::table::settings;
-use super::value::{CleanupPolicy, Endpoints, above_zero, any, not_empty, within};
+use super::value::{Endpoints, above_zero, any, not_empty, within};
 
 const MIB: i32 = 1024 * 1024;
 
@@ -22,6 +23,11 @@ settings! {
     dynamic message_max_bytes: i32 = 1_048_588, "message.max.bytes", within(0, i32::MAX), "The largest record batch, as sent (compressed).";
     dynamic log_segment_bytes: i32 = 1024 * MIB, "log.segment.bytes", within(14, i32::MAX), "Size at which a segment file is closed and the next begins.";
     dynamic log_roll_ms: i64 = 604_800_000, "log.roll.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds (log.roll.hours is read too).";
+    dynamic log_roll_jitter_ms: i64 = 0, "log.roll.jitter.ms", within(0, i64::MAX), "A segment file is closed by up to this much earlier than log.roll.ms, by another part of it each (log.roll.jitter.hours is read too).";
+    dynamic log_retention_ms: i64 = 604_800_000, "log.retention.ms", unlimited_or_at_least_one, "Age at which a closed segment is removed, in milliseconds; -1: never (log.retention.minutes and log.retention.hours are read too).";
+    dynamic log_retention_bytes: i64 = -1, "log.retention.bytes", any, "Size of a partition beyond which its oldest segments are removed; -1: none.";
+    fixed log_retention_check_interval_ms: i64 = 300_000, "log.retention.check.interval.ms", within(1, i64::MAX), "How often partitions are checked for segments to remove.";
+    dynamic log_segment_delete_delay_ms: i64 = 60_000, "log.segment.delete.delay.ms", within(0, i64::MAX), "How long the files of a removed segment stay on disk, under another name.";
     dynamic log_index_interval_bytes: i32 = 4096, "log.index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic log_cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "log.cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
@@ -45,6 +51,12 @@ settings! {
     fixed controller_listener_names: String = String::new(), "controller.listener.names", any, "Listeners of the controller: it is embedded, so they are not opened.";
     fixed producer_id_expiration_ms: i32 = 86_400_000, "producer.id.expiration.ms", within(1, i32::MAX), "How long the sequences of a silent idempotent producer are kept.";
     dynamic log_message_timestamp_type: TimestampType = TimestampType::CreateTime, "log.message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
+    dynamic log_message_timestamp_before_max_ms: i64 = i64::MAX, "log.message.timestamp.before.max.ms", within(0, i64::MAX), "How far the timestamp of a record may lie before the broker's clock.";
+    dynamic log_message_timestamp_after_max_ms: i64 = 3_600_000, "log.message.timestamp.after.max.ms", within(0, i64::MAX), "How far the timestamp of a record may lie after the broker's clock.";
+    dynamic compression_type: CompressionType = CompressionType::PRODUCER, "compression.type", any, "The codec of stored batches: gzip, snappy, lz4, zstd, uncompressed, or the producer's own (producer).";
+    dynamic compression_gzip_level: i32 = -1, "compression.gzip.level", gzip_level, "How hard gzip tries where compression.type is gzip; -1: its default.";
+    dynamic compression_lz4_level: i32 = 9, "compression.lz4.level", within(1, 17), "How hard lz4 tries where compression.type is lz4; 9: the fast compressor.";
+    dynamic compression_zstd_level: i32 = 3, "compression.zstd.level", within(-131_072, 22), "How hard zstd tries where compression.type is zstd.";
     fixed spin_us: i64 = 0, "ringlane.spin.us", within(0, 1_000_000), "How long a shard looks for work before it sleeps, in microseconds. Costs CPU when idle, saves wake-ups.";
     fixed receive_buffer_bytes: i32 = 2 * MIB, "ringlane.receive.buffer.bytes", within(65_536, i32::MAX), "Memory for receive buffers, for each shard.";
     fixed socket_request_max_bytes: i32 = 100 * MIB, "socket.request.max.bytes", within(1, i32::MAX), "The largest request; a longer one closes its connection.";

@@ -79,6 +79,8 @@ fn apply_other(loaded: &mut Loaded, key: &str, given: &Given) -> Result<(), Conf
         Some(Known::Alias(name)) => apply(&mut loaded.config, name, key, given),
         Some(Known::InUnits(name, factor)) => {
             let value = given.value.parse::<i64>().ok().and_then(|value| value.checked_mul(factor));
+            // Any negative number of hours or minutes is no bound, as Kafka has it.
+            let value = value.map(|value| value.max(-1));
             let value = value.map_or(given.value.clone(), |value| value.to_string());
             apply(&mut loaded.config, name, key, &Given { place: place.clone(), value })
         }
@@ -182,6 +184,18 @@ mod tests {
         assert_eq!(loaded.config.num_partitions, 4);
         assert_eq!(loaded.config.log_roll_ms, 5);
         assert_eq!(loaded.config.node_id, 7);
+    }
+
+    #[test]
+    fn milliseconds_win_over_minutes_and_those_over_hours() {
+        let retention = |file| load(Some(("f", file)), &[]).expect("good").config.log_retention_ms;
+        assert_eq!(retention(""), 168 * 3_600_000);
+        assert_eq!(retention("log.retention.hours=2"), 7_200_000);
+        assert_eq!(retention("log.retention.minutes=3\nlog.retention.hours=2"), 180_000);
+        assert_eq!(retention("log.retention.ms=5\nlog.retention.minutes=3"), 5);
+        assert_eq!(retention("log.retention.hours=-1"), -1);
+        assert!(error("log.retention.ms=0").contains("at least 1"));
+        assert!(error("log.cleanup.policy=forget").contains("must be delete"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod broker;
 mod load;
 mod other_keys;
+mod policy;
 mod properties;
 pub(crate) mod table;
 mod topic;
@@ -10,6 +11,7 @@ pub(crate) mod value;
 
 pub use broker::BrokerConfig;
 pub use load::{ConfigError, Loaded, load};
+pub use policy::{CleanupPolicy, CompressionType};
 pub use table::Setting;
 pub use topic::{TopicConfig, broker_synonym};
-pub use value::{CleanupPolicy, Endpoint, Type};
+pub use value::{Endpoint, Type};

@@ -21,6 +21,10 @@ pub(super) fn find(key: &str) -> Option<Known> {
     Some(match key {
         "broker.id" => Known::Alias("node.id"),
         "log.dir" => Known::Alias("log.dirs"),
+        "log.roll.jitter.hours" => Known::InUnits("log.roll.jitter.ms", 3_600_000),
+        // In the order of their names the later one wins: minutes over hours, and the setting's own over both.
+        "log.retention.hours" => Known::InUnits("log.retention.ms", 3_600_000),
+        "log.retention.minutes" => Known::InUnits("log.retention.ms", 60_000),
         "log.roll.hours" => Known::InUnits("log.roll.ms", 3_600_000),
         "num.network.threads"
         | "num.io.threads"
@@ -46,11 +50,7 @@ pub(super) fn find(key: &str) -> Option<Known> {
 }
 
 const NOT_BUILT_YET: &[&str] = &[
-    "log.retention.",
     "log.flush.",
-    "log.segment.delete.delay.ms",
-    "log.message.timestamp.",
-    "compression.",
     "transaction.",
     "transactional.",
     "share.",

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ringlane_batch::TimestampType;
+use ringlane_batch::{Codec, Compression, TimestampType};
 
 use super::broker::BrokerConfig;
+use super::policy::{CleanupPolicy, CompressionType, gzip_level};
 use super::table::settings;
-use super::value::{CleanupPolicy, any, within};
+use super::value::{any, within};
 
 settings! {
     /// Every setting of a topic.
@@ -15,6 +16,10 @@ settings! {
     dynamic min_insync_replicas: i32 = broker.min_insync_replicas, "min.insync.replicas", within(1, i32::MAX), "Replicas that must have a record before acks=all is answered.";
     dynamic segment_bytes: i32 = broker.log_segment_bytes, "segment.bytes", within(14, i32::MAX), "Size at which a segment file is closed and the next begins.";
     dynamic segment_ms: i64 = broker.log_roll_ms, "segment.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds.";
+    dynamic segment_jitter_ms: i64 = broker.log_roll_jitter_ms, "segment.jitter.ms", within(0, i64::MAX), "A segment file is closed by up to this much earlier than segment.ms, by another part of it each.";
+    dynamic retention_ms: i64 = broker.log_retention_ms, "retention.ms", within(-1, i64::MAX), "Age at which a closed segment is removed, in milliseconds; -1: never.";
+    dynamic retention_bytes: i64 = broker.log_retention_bytes, "retention.bytes", any, "Size of a partition beyond which its oldest segments are removed; -1: none.";
+    dynamic file_delete_delay_ms: i64 = broker.log_segment_delete_delay_ms, "file.delete.delay.ms", within(0, i64::MAX), "How long the files of a removed segment stay on disk, under another name.";
     dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic index_interval_bytes: i32 = broker.log_index_interval_bytes, "index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
@@ -25,6 +30,12 @@ settings! {
     dynamic min_compaction_lag_ms: i64 = broker.log_cleaner_min_compaction_lag_ms, "min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
     dynamic max_compaction_lag_ms: i64 = broker.log_cleaner_max_compaction_lag_ms, "max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";
     dynamic delete_retention_ms: i64 = broker.log_cleaner_delete_retention_ms, "delete.retention.ms", within(0, i64::MAX), "How long a tombstone stays after the records that it deletes are gone.";
+    dynamic message_timestamp_before_max_ms: i64 = broker.log_message_timestamp_before_max_ms, "message.timestamp.before.max.ms", within(0, i64::MAX), "How far the timestamp of a record may lie before the broker's clock.";
+    dynamic message_timestamp_after_max_ms: i64 = broker.log_message_timestamp_after_max_ms, "message.timestamp.after.max.ms", within(0, i64::MAX), "How far the timestamp of a record may lie after the broker's clock.";
+    dynamic compression_type: CompressionType = broker.compression_type, "compression.type", any, "The codec of stored batches: gzip, snappy, lz4, zstd, uncompressed, or the producer's own (producer).";
+    dynamic compression_gzip_level: i32 = broker.compression_gzip_level, "compression.gzip.level", gzip_level, "How hard gzip tries where compression.type is gzip; -1: its default.";
+    dynamic compression_lz4_level: i32 = broker.compression_lz4_level, "compression.lz4.level", within(1, 17), "How hard lz4 tries where compression.type is lz4; 9: the fast compressor.";
+    dynamic compression_zstd_level: i32 = broker.compression_zstd_level, "compression.zstd.level", within(-131_072, 22), "How hard zstd tries where compression.type is zstd.";
     dynamic durable: bool = broker.durable, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
 }
 
@@ -38,6 +49,12 @@ pub fn broker_synonym(topic_key: &str) -> &str {
         "index.interval.bytes" => "log.index.interval.bytes",
         "flush.messages" => "log.flush.interval.messages",
         "flush.ms" => "log.flush.interval.ms",
+        "segment.jitter.ms" => "log.roll.jitter.ms",
+        "retention.ms" => "log.retention.ms",
+        "retention.bytes" => "log.retention.bytes",
+        "file.delete.delay.ms" => "log.segment.delete.delay.ms",
+        "message.timestamp.before.max.ms" => "log.message.timestamp.before.max.ms",
+        "message.timestamp.after.max.ms" => "log.message.timestamp.after.max.ms",
         "message.timestamp.type" => "log.message.timestamp.type",
         "cleanup.policy" => "log.cleanup.policy",
         "min.cleanable.dirty.ratio" => "log.cleaner.min.cleanable.ratio",
@@ -63,6 +80,18 @@ impl TopicConfig {
             }
         }
         config
+    }
+
+    /// What stored batches are compressed with; `None`: with what their producers chose.
+    pub fn compression(&self) -> Option<Compression> {
+        let codec = self.compression_type.0?;
+        let level = match codec {
+            Codec::Gzip => Some(self.compression_gzip_level).filter(|level| *level > 0),
+            Codec::Lz4 => Some(self.compression_lz4_level),
+            Codec::Zstd => Some(self.compression_zstd_level),
+            Codec::None | Codec::Snappy => None,
+        };
+        Some(Compression { codec, level })
     }
 
     /// Whether `key` can be set to `value`.

@@ -117,42 +117,6 @@ impl Value for f64 {
     }
 }
 
-/// `cleanup.policy`: what makes old records go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CleanupPolicy {
-    /// Of each key the last record stays.
-    pub compact: bool,
-    /// Old segments go.
-    pub delete: bool,
-}
-
-impl CleanupPolicy {
-    /// The default.
-    pub const DELETE: Self = Self { compact: false, delete: true };
-}
-
-impl Value for CleanupPolicy {
-    const TYPE: Type = Type::List;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut policy = Self { compact: false, delete: false };
-        for word in text.split(',').map(str::trim) {
-            match word {
-                "compact" => policy.compact = true,
-                "delete" => policy.delete = true,
-                _ => return Err("must be delete, compact, or compact,delete".into()),
-            }
-        }
-        Ok(policy)
-    }
-
-    fn show(&self) -> String {
-        let words = [("compact", self.compact), ("delete", self.delete)];
-        let words: Vec<_> = words.into_iter().filter(|word| word.1).map(|word| word.0).collect();
-        words.join(",")
-    }
-}
-
 /// Where a broker listens, or says that it listens: `NAME://host:port`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Endpoint {

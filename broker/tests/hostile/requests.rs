@@ -48,6 +48,7 @@ pub(crate) fn kind_of(key: ApiKey) -> Kind {
         ApiKey::ApiVersions => m::api_versions::ApiVersionsRequest::KIND,
         ApiKey::CreateTopics => m::create_topics::CreateTopicsRequest::KIND,
         ApiKey::DeleteTopics => m::delete_topics::DeleteTopicsRequest::KIND,
+        ApiKey::DeleteRecords => m::delete_records::DeleteRecordsRequest::KIND,
         ApiKey::InitProducerId => m::init_producer_id::InitProducerIdRequest::KIND,
         ApiKey::OffsetForLeaderEpoch => {
             m::offset_for_leader_epoch::OffsetForLeaderEpochRequest::KIND

@@ -12,6 +12,7 @@ mod clients;
 mod crash;
 mod groups;
 mod raw;
+mod retention;
 mod round_trip;
 mod slow_clients;
 mod startup;

@@ -28,6 +28,8 @@ macro_rules! for_each_api {
             ApiVersions = 18, 0..=4, flexible 3: ApiVersionsRequest<'_> => ApiVersionsResponse<'a>;
             CreateTopics = 19, 2..=7, flexible 5: CreateTopicsRequest<'_> => CreateTopicsResponse<'a>;
             DeleteTopics = 20, 1..=6, flexible 4: DeleteTopicsRequest<'_> => DeleteTopicsResponse<'a>;
+            DeleteRecords = 21, 0..=2, flexible 2:
+                DeleteRecordsRequest<'_> => DeleteRecordsResponse<'a>;
             InitProducerId = 22, 0..=5, flexible 2:
                 InitProducerIdRequest<'_> => InitProducerIdResponse;
             OffsetForLeaderEpoch = 23, 2..=4, flexible 4:

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::batch::{self, BatchHeader, put, seal};
-use crate::compression::{Codec, Decompressor, compress};
+use crate::compression::{Codec, Compression, Decompressor, compress};
 use crate::error::BatchError;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use crate::varint::{put_varint, put_varlong, varint_len};
@@ -210,7 +210,7 @@ impl BatchBuilder {
     }
 }
 
-/// The same batch with its records compressed by `codec`: for a topic whose `compression.type` is not the
+/// The same batch with its records compressed by another codec: for a topic whose `compression.type` is not the
 /// producer's. Everything else in the header stays.
 ///
 /// # Errors
@@ -220,15 +220,16 @@ impl BatchBuilder {
 /// When the result exceeds 2 GiB, which `limit_bytes` well below it rules out.
 pub fn recompress(
     batch: &BatchView<'_>,
-    codec: Codec,
+    compression: impl Into<Compression>,
     decompressor: &mut Decompressor,
     limit_bytes: usize,
 ) -> Result<Bytes, BatchError> {
+    let compression = compression.into();
     let payload = decompressor.decompress(batch.codec()?, batch.payload(), limit_bytes)?;
     let mut bytes = batch.as_bytes()[..BatchHeader::LEN].to_vec();
-    compress(codec, payload, &mut bytes);
+    compress(compression, payload, &mut bytes);
     let length = i32::try_from(bytes.len() - BatchHeader::LOG_OVERHEAD).expect("below 2 GiB");
-    let attributes = batch.attributes() & !batch::CODEC_MASK | i16::from(codec.id());
+    let attributes = batch.attributes() & !batch::CODEC_MASK | i16::from(compression.codec.id());
     put(&mut bytes, BatchHeader::LENGTH, &length.to_be_bytes());
     put(&mut bytes, BatchHeader::ATTRIBUTES, &attributes.to_be_bytes());
     seal(&mut bytes);

@@ -14,7 +14,7 @@ pub use batch::{
     BatchHeader, BatchView, Batches, TimestampType, batches, peek_len, stamp, stamp_log_append_time,
 };
 pub use builder::{BatchBuilder, BatchFields, recompress};
-pub use compression::{Codec, Decompressor, compress};
+pub use compression::{Codec, Compression, Decompressor, compress};
 pub use error::{BatchError, RecordFault};
 pub use record::{Header, Headers, Record, RecordSet, Records};
 pub use types::{

@@ -130,7 +130,7 @@ impl Log {
     }
 
     /// Completes the active segment and opens the next at the log's end.
-    async fn roll(&self, now_ms: i64) -> Result<(), AppendError> {
+    pub(super) async fn roll(&self, now_ms: i64) -> Result<(), AppendError> {
         let (dir, base) = {
             let mut state = self.0.state.borrow_mut();
             // From here on a name may be on disk: no append may pass it.
@@ -143,6 +143,7 @@ impl Log {
             Err(error) => return Err(self.undo_roll(base, &error).await),
         };
         let rolled = self.0.state.borrow_mut().install(base, files, now_ms);
+        self.0.state.borrow_mut().active_mut().roll_lot = self.0.reactor.random_u64();
         if let Err(error) = rolled {
             let reason = format!("cannot write the indexes of a complete segment: {error}");
             self.go_offline(&reason);

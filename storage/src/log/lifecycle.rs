@@ -116,7 +116,10 @@ impl Log {
     }
 
     fn of(manager: &LogManager, state: State) -> Self {
+        let mut state = state;
+        state.active_mut().roll_lot = manager.0.reactor.random_u64();
         let log = Self(Rc::new(Shared {
+            opened_ms: manager.0.reactor.wall_clock_ms(),
             reactor: manager.0.reactor.clone(),
             disk: manager.0.disk.clone(),
             manager: manager.clone(),

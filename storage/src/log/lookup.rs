@@ -7,7 +7,9 @@ use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
 
 use super::Log;
 use crate::error::ReadError;
-use crate::segment::{TimeEntry, batch_bytes, first_as_new_as, locate, older_than};
+use crate::segment::{
+    TimeEntry, batch_bytes, first_as_new_as, largest_from, locate, older_than, timestamps_below,
+};
 
 /// No batch decompresses to more: what was appended was decompressed and checked before.
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
@@ -77,10 +79,23 @@ impl Log {
     }
 
     async fn find_max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
-        let mut from = self.log_start().offset();
+        loop {
+            let start = self.log_start();
+            let found = self.max_timestamp_from(start.offset()).await?;
+            // What was found may have been deleted meanwhile.
+            if found.is_some() || start == self.log_start() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn max_timestamp_from(
+        &self,
+        mut from: Offset,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
         let mut largest: Option<(Offset, TimeEntry)> = None;
         while let Some((base, end)) = self.segment_from(from)? {
-            if let Some(max) = self.segment_max_timestamp(base).await?
+            if let Some(max) = self.readable_max_timestamp(base).await?
                 && largest.is_none_or(|(_, known)| max.timestamp > known.timestamp)
             {
                 largest = Some((base, max));
@@ -106,6 +121,18 @@ impl Log {
         Ok(Some((state.segments[index].base, state.segment_end(index))))
     }
 
+    /// The largest timestamp of what can be read in the segment at `base`, and the last offset of the first batch with it.
+    async fn readable_max_timestamp(&self, base: Offset) -> Result<Option<TimeEntry>, ReadError> {
+        let max = self.segment_max_timestamp(base).await?;
+        let start = self.log_start().offset();
+        if max.is_none_or(|max| max.offset >= start) {
+            return Ok(max);
+        }
+        // It was deleted: the log starts behind it, within its segment.
+        let largest = self.with_source(start, async |source| largest_from(source, start).await);
+        Ok(largest.await?.and_then(|(largest, _)| largest))
+    }
+
     /// The largest timestamp of the segment at `base`: of a complete one, its last time index entry.
     pub(crate) async fn segment_max_timestamp(
         &self,
@@ -122,9 +149,9 @@ impl Log {
             return Ok(known);
         }
         let found = self.with_source(base, async |source| {
-            older_than(&source.files.time_index, base, entries, TimestampMs(i64::MAX)).await
+            timestamps_below(&source.files.time_index, base, entries, Offset(i64::MAX)).await
         });
-        let max = found.await?.and_then(|(max, _)| max);
+        let max = found.await?.and_then(|((_, max), _)| max);
         let mut state = self.0.state.borrow_mut();
         if let Ok(index) = state.segments.binary_search_by_key(&base, |segment| segment.base) {
             let segment = &mut state.segments[index];
@@ -140,14 +167,16 @@ impl Log {
         timestamp: TimestampMs,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
         let Some(from) = self.time_index_floor(base, timestamp).await? else { return Ok(None) };
+        let start = self.log_start().offset();
+        let from = from.max(start);
         let found = self.with_source(from, async |source| {
             let mut next = first_as_new_as(source, timestamp, from).await?;
             while let Some(batch) = next {
                 let bytes = batch_bytes(source, &batch).await?;
-                if let Some(found) = first_record(&bytes, timestamp)? {
+                if let Some(found) = first_record(&bytes, timestamp, start)? {
                     return Ok(Some(found));
                 }
-                // Only in damaged batches: the header promised such a record.
+                // The header promised such a record: it lies before the log's start, or the batch is damaged.
                 next = locate(source, batch.last.plus(1)).await?;
             }
             Ok(None)
@@ -179,14 +208,18 @@ impl Log {
     }
 }
 
-/// The first record in the batch `bytes` that is as new as `timestamp`.
-fn first_record(bytes: &Bytes, timestamp: TimestampMs) -> io::Result<Option<TimestampedOffset>> {
+/// The first record in the batch `bytes` that is as new as `timestamp` and lies at `start` or behind.
+fn first_record(
+    bytes: &Bytes,
+    timestamp: TimestampMs,
+    start: Offset,
+) -> io::Result<Option<TimestampedOffset>> {
     let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let batch = BatchView::parse(bytes).map_err(damaged)?;
     let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(damaged)?;
     for record in records.iter() {
         let record = record.map_err(damaged)?;
-        if record.timestamp >= timestamp {
+        if record.timestamp >= timestamp && record.offset >= start {
             let (offset, leader_epoch) = (record.offset, batch.leader_epoch());
             return Ok(Some(TimestampedOffset {
                 offset,

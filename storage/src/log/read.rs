@@ -79,7 +79,7 @@ impl Log {
     }
 
     /// What `read` makes of the segment that holds `offset`, and where that segment ends; `None` when a truncation or a
-    /// compaction came between, after which the answer may be anything.
+    /// compaction came between, after which the answer may be anything, or retention took the segment.
     pub(super) async fn with_source<T>(
         &self,
         offset: Offset,
@@ -87,6 +87,9 @@ impl Log {
     ) -> Result<Option<(T, Offset)>, ReadError> {
         let (base, segment_end, version) = {
             let state = self.0.state.borrow();
+            if offset < state.segments[0].base {
+                return Ok(None);
+            }
             let index = state.segment_index(offset);
             (state.segments[index].base, state.segment_end(index), state.files_version())
         };
@@ -102,7 +105,9 @@ impl Log {
         if state.is_closed() {
             return Err(ReadError::Closed);
         }
-        if state.files_version() != version {
+        let is_gone =
+            || state.segments.binary_search_by_key(&base, |segment| segment.base).is_err();
+        if state.files_version() != version || outcome.is_err() && is_gone() {
             return Ok(None);
         }
         let segment = || state.dir.join(format!("{:020}.log", base.0)).display().to_string();

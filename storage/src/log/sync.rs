@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
 
 use super::{Log, Shared, State};
+use crate::error::StorageError;
 use crate::journal::Client;
 
 /// What one sync of a log covers: taken when it begins, so that appends behind it are not claimed.
@@ -115,6 +116,20 @@ impl Log {
         };
         if register {
             self.0.manager.0.sync.register(self);
+        }
+    }
+
+    /// Ready when the journal holds the log's entry `sequence` durably.
+    pub(super) async fn journaled(&self, sequence: u64) -> Result<(), StorageError> {
+        loop {
+            let changed = self.durable_changed();
+            if self.0.state.borrow().journaled_sequence >= sequence {
+                return Ok(());
+            }
+            if let Some(reason) = self.is_offline() {
+                return Err(StorageError::Offline(reason));
+            }
+            changed.await;
         }
     }
 

@@ -143,20 +143,6 @@ impl Log {
         self.journaled(sequence).await
     }
 
-    /// Ready when the journal holds the log's entry `sequence` durably.
-    async fn journaled(&self, sequence: u64) -> Result<(), StorageError> {
-        loop {
-            let changed = self.durable_changed();
-            if self.0.state.borrow().journaled_sequence >= sequence {
-                return Ok(());
-            }
-            if let Some(reason) = self.is_offline() {
-                return Err(StorageError::Offline(reason));
-            }
-            changed.await;
-        }
-    }
-
     /// Where to cut: the segment's files and base, the position in it, and the offset there.
     async fn find_cut(&self, offset: Offset) -> Result<(Files, u64, Offset, Offset), StorageError> {
         let dir = self.directory();

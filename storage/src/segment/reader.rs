@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ringlane_batch::{BatchHeader, BatchView, LeaderEpoch, Offset, TimestampMs, peek_len};
 use ringlane_reactor::File;
 
-use super::{Files, offset_index};
+use super::{Files, TimeEntry, offset_index};
 
 /// A first read takes this much more than was asked for: the bytes between an index entry and the wanted batch.
 const SLACK_BYTES: u64 = 8 << 10;
@@ -158,6 +158,20 @@ pub(crate) async fn first_as_new_as(
         next = source.header_at(batch.position + batch.len).await?;
     }
     Ok(None)
+}
+
+/// The largest timestamp of the batches that end at `from` or later, and the last offset of the first that has it.
+pub(crate) async fn largest_from(source: &Source, from: Offset) -> io::Result<Option<TimeEntry>> {
+    let mut largest: Option<TimeEntry> = None;
+    let mut next = locate(source, from).await?;
+    while let Some(batch) = next {
+        let known = largest.map_or(TimestampMs::NONE, |largest| largest.timestamp);
+        if batch.max_timestamp > known {
+            largest = Some(TimeEntry { timestamp: batch.max_timestamp, offset: batch.last });
+        }
+        next = source.header_at(batch.position + batch.len).await?;
+    }
+    Ok(largest)
 }
 
 /// All bytes of `batch`.

@@ -14,6 +14,7 @@ use crate::config::LogConfig;
 pub(crate) struct RollLimits {
     segment_bytes: u64,
     segment_ms: i64,
+    segment_jitter_ms: i64,
     index_bytes: u32,
 }
 
@@ -26,7 +27,19 @@ impl RollLimits {
                 Some(compaction) => config.segment_ms.min(compaction.max_compaction_lag_ms),
                 None => config.segment_ms,
             },
+            segment_jitter_ms: config.segment_jitter_ms,
             index_bytes: config.segment_index_bytes,
+        }
+    }
+}
+
+impl RollLimits {
+    /// How old a segment may become that drew `lot` (`LogConfig.randomSegmentJitter`).
+    fn age_max_ms(&self, lot: u64) -> i64 {
+        let jitter_max_ms = self.segment_jitter_ms.min(self.segment_ms);
+        match u64::try_from(jitter_max_ms) {
+            Ok(bound @ 1..) => self.segment_ms - (lot % bound) as i64,
+            _ => self.segment_ms,
         }
     }
 }
@@ -50,7 +63,7 @@ impl Segment {
             _ => now_ms.saturating_sub(self.created_ms),
         };
         self.len + len > limits.segment_bytes
-            || age_ms > limits.segment_ms
+            || age_ms > limits.age_max_ms(self.roll_lot)
             || self.offset_index.is_full(limits.index_bytes, 0)
             // The last slot is kept for the entry that closing adds.
             || self.time_index.is_full(limits.index_bytes, 1)
@@ -127,5 +140,27 @@ impl Segment {
         };
         self.offset_index.flush(&files.offset_index, self.base.0, true)?;
         self.time_index.flush(&files.time_index, self.base.0, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_takes_less_than_the_smaller_of_both_bounds() {
+        let limits = |segment_ms, segment_jitter_ms| {
+            RollLimits::of(&LogConfig { segment_ms, segment_jitter_ms, ..LogConfig::default() })
+        };
+        for (segment_ms, jitter_ms, lot, expected) in [
+            (100, 0, 7, 100),
+            (100, 10, 7, 93),
+            (100, 10, 19, 91),
+            (100, 10, 20, 100),
+            (5, i64::MAX, 9, 1),
+            (i64::MAX, i64::MAX, u64::MAX, i64::MAX - 1),
+        ] {
+            assert_eq!(limits(segment_ms, jitter_ms).age_max_ms(lot), expected, "{lot}");
+        }
     }
 }

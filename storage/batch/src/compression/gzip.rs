@@ -8,8 +8,11 @@ use flate2::write::GzEncoder;
 
 use crate::error::BatchError;
 
-pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) {
-    let mut encoder = GzEncoder::new(output, Compression::default());
+/// `level`: 1 (fast) to 9 (small).
+pub(super) fn compress(input: &[u8], level: Option<i32>, output: &mut Vec<u8>) {
+    let level =
+        level.map_or(Compression::default(), |level| Compression::new(level.clamp(1, 9) as u32));
+    let mut encoder = GzEncoder::new(output, level);
     let written = encoder.write_all(input).and_then(|()| encoder.finish().map(|_| ()));
     written.expect("writing to memory does not fail");
 }

@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use lz4::liblz4::BlockChecksum;
+use lz4::{ContentChecksum, EncoderBuilder};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
 use crate::error::BatchError;
@@ -19,7 +21,34 @@ const STORED: u32 = 0x8000_0000;
 
 const DAMAGED: &str = "damaged lz4 frame";
 
-pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) {
+/// The level that means the fast compressor, as in Kafka; every other is one of the high compressor's.
+const LEVEL_FAST: i32 = 9;
+
+/// `level`: 1 to 17 (Kafka's; those above 12, the library's last, are that one).
+pub(super) fn compress(input: &[u8], level: Option<i32>, output: &mut Vec<u8>) {
+    match level {
+        None | Some(LEVEL_FAST) => compress_fast(input, output),
+        Some(level) => compress_high(input, level, output),
+    }
+}
+
+fn compress_high(input: &[u8], level: i32, output: &mut Vec<u8>) {
+    // The frame's own levels below 3 are the fast compressor's, which is not what is asked for.
+    let level = level.clamp(3, 12) as u32;
+    let encoder = EncoderBuilder::new()
+        .level(level)
+        .block_mode(lz4::BlockMode::Independent)
+        .block_size(lz4::BlockSize::Max64KB)
+        .block_checksum(BlockChecksum::NoBlockChecksum)
+        .checksum(ContentChecksum::NoChecksum)
+        .build(&mut *output);
+    let mut encoder = encoder.expect("there is memory for the compressor");
+    encoder.write_all(input).expect("writing to memory does not fail");
+    let (_, finished) = encoder.finish();
+    finished.expect("writing to memory does not fail");
+}
+
+fn compress_fast(input: &[u8], output: &mut Vec<u8>) {
     let info = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
     let mut encoder = FrameEncoder::with_frame_info(info, output);
     encoder.write_all(input).expect("writing to memory does not fail");

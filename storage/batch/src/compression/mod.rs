@@ -61,14 +61,30 @@ impl Codec {
     }
 }
 
-/// Appends `input`, compressed at the codec's default level, to `output`.
-pub fn compress(codec: Codec, input: &[u8], output: &mut Vec<u8>) {
+/// A codec, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// The codec.
+    pub codec: Codec,
+    /// The codec's own level (KIP-390); `None` for its default. Codecs without levels have only that.
+    pub level: Option<i32>,
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Self {
+        Self { codec, level: None }
+    }
+}
+
+/// Appends `input`, compressed, to `output`. A level that the codec does not have is taken for the nearest that it has.
+pub fn compress(compression: impl Into<Compression>, input: &[u8], output: &mut Vec<u8>) {
+    let Compression { codec, level } = compression.into();
     match codec {
         Codec::None => output.extend_from_slice(input),
-        Codec::Gzip => gzip::compress(input, output),
+        Codec::Gzip => gzip::compress(input, level, output),
         Codec::Snappy => snappy::compress(input, output),
-        Codec::Lz4 => lz4::compress(input, output),
-        Codec::Zstd => zstd::compress(input, output),
+        Codec::Lz4 => lz4::compress(input, level, output),
+        Codec::Zstd => zstd::compress(input, level, output),
     }
 }
 

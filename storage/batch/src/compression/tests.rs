@@ -138,3 +138,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_level_reads_back_and_the_highest_takes_less_room_than_the_lowest() {
+    let words = ["partition", "leader", "offset", "segment", "batch", "record", "epoch", "index"];
+    let word = |n: u64| words[(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61) as usize];
+    let input: Vec<u8> =
+        (0..40_000).flat_map(|n| format!("{} ", word(n * n)).into_bytes()).collect();
+    for (codec, lowest, highest) in [
+        (Codec::Gzip, 1, 9),
+        // 9 is the fast compressor: the others are the high one's.
+        (Codec::Lz4, 9, 17),
+        (Codec::Zstd, -131_072, 22),
+    ] {
+        let at = |level| {
+            let mut output = Vec::new();
+            compress(Compression { codec, level: Some(level) }, &input, &mut output);
+            let limit = input.len();
+            assert_eq!(
+                decompressed(codec, &output, limit).as_ref(),
+                Ok(&input),
+                "{codec:?} {level}"
+            );
+            output.len()
+        };
+        assert!(at(highest) < at(lowest), "{codec:?}");
+        let levels = lowest.min(1)..=highest;
+        assert!(levels.step_by(7000).all(|level| at(level) > 0));
+        assert_eq!(at(i32::MAX), at(highest), "{codec:?}: beyond the last");
+    }
+}
+
+#[test]
+fn the_high_lz4_compressor_writes_what_javas_consumer_reads() {
+    for level in [1, 3, 12, 17] {
+        let mut output = Vec::new();
+        compress(Compression { codec: Codec::Lz4, level: Some(level) }, &[7; 200_000], &mut output);
+        // Version 1, independent blocks; no checksums, no size, no dictionary. Blocks of 64 KiB.
+        assert_eq!(output[4..6], [0x60, 0x40], "level {level}");
+    }
+}

@@ -11,8 +11,10 @@ const START_BYTES: usize = 16 * 1024;
 /// The output starts with at most this many times the input, whatever the frame claims.
 const START_EXPANSION: usize = 8;
 
-pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) {
-    let compressed = zstd::bulk::compress(input, zstd::DEFAULT_COMPRESSION_LEVEL);
+/// `level`: -131072 (fast) to 22 (small).
+pub(super) fn compress(input: &[u8], level: Option<i32>, output: &mut Vec<u8>) {
+    let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL).clamp(-131_072, 22);
+    let compressed = zstd::bulk::compress(input, level);
     output.extend_from_slice(&compressed.expect("the output has room for any input"));
 }
 

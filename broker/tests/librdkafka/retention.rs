@@ -160,7 +160,6 @@ fn settings_that_cannot_be_are_refused() {
     let broker = Broker::start(&[]);
     for (key, value) in [
         ("cleanup.policy", "forget"),
-        ("cleanup.policy", "forget"),
         ("compression.type", "none"),
         ("compression.lz4.level", "18"),
         ("compression.gzip.level", "0"),

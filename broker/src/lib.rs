@@ -20,6 +20,7 @@ mod race;
 mod recovery;
 mod retention;
 mod router;
+mod scrub;
 pub mod server;
 mod shard;
 mod topic_creation;

@@ -38,11 +38,15 @@ pub(crate) struct Metrics {
     pub(crate) requests: Counter,
     /// Record batches appended.
     pub(crate) batches_appended: Counter,
+    /// Bytes that the scrubber read.
+    pub(crate) scrubbed_bytes: Counter,
+    /// Damaged ranges of logs that the scrubber found.
+    pub(crate) damaged_ranges_found: Counter,
 }
 
 impl Metrics {
     /// The values, each under its name, in the order of the fields.
-    pub(crate) fn values(&self) -> [(&'static str, u64); 6] {
+    pub(crate) fn values(&self) -> [(&'static str, u64); 8] {
         [
             ("connections_refused", self.connections_refused.value()),
             ("connections_closed", self.connections_closed.value()),
@@ -50,6 +54,8 @@ impl Metrics {
             ("bytes_sent", self.bytes_sent.value()),
             ("requests", self.requests.value()),
             ("batches_appended", self.batches_appended.value()),
+            ("scrubbed_bytes", self.scrubbed_bytes.value()),
+            ("damaged_ranges_found", self.damaged_ranges_found.value()),
         ]
     }
 }

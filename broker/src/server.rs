@@ -23,6 +23,7 @@ use crate::race::race;
 use crate::recovery::{begin_writing, recover, tell_what_was_found};
 use crate::retention;
 use crate::router::{self, Job, MAILBOX_JOBS_MAX};
+use crate::scrub;
 use crate::shard::{CONTROLLER_SHARD, Shard};
 
 /// Where a broker listens.
@@ -204,6 +205,7 @@ fn open_here(shard: &Rc<Shard>, addresses: &Addresses) -> io::Result<()> {
         shard.reactor.spawn(Queue::Background, compaction::run(shard.clone())).detach();
     }
     shard.reactor.spawn(Queue::Background, retention::run(shard.clone())).detach();
+    shard.reactor.spawn(Queue::Background, scrub::run(shard.clone())).detach();
     Ok(())
 }
 

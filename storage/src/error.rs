@@ -9,7 +9,7 @@ use ringlane_batch::{
     LeaderEpoch, LogEndOffset, LogStartOffset, Offset, ProducerEpoch, ProducerId, Sequence,
 };
 
-use crate::log::Appended;
+use crate::log::{Appended, DamagedRange};
 
 /// The disk, or the directory an operator gave us. Each is one sentence that says what to do.
 #[derive(Debug)]
@@ -196,8 +196,10 @@ pub enum ReadError {
         /// The offset of the next append.
         end: LogEndOffset,
     },
-    /// What is on disk is no batch, or reading failed (KAFKA_STORAGE_ERROR). Which file and where.
+    /// Reading failed (KAFKA_STORAGE_ERROR). Which file and where.
     Disk(String),
+    /// The batch there is damaged (KAFKA_STORAGE_ERROR). What lies behind its offsets can be read.
+    Damaged(DamagedRange),
     /// The log was closed or deleted (NOT_LEADER_OR_FOLLOWER).
     Closed,
 }
@@ -209,6 +211,14 @@ impl fmt::Display for ReadError {
                 write!(f, "the log holds the offsets {start}..{end}")
             }
             Self::Disk(reason) => f.write_str(reason),
+            Self::Damaged(DamagedRange { file, positions, offsets, what }) => write!(
+                f,
+                "{} at byte {}: {what}; the offsets {}..{} are lost",
+                file.display(),
+                positions.start,
+                offsets.start,
+                offsets.end
+            ),
             Self::Closed => f.write_str("the log is closed"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod append;
 mod checkpoint;
+mod damage;
 mod lifecycle;
 mod lookup;
 mod read;
@@ -23,6 +24,7 @@ use ringlane_reactor::{Disk, Notified, Notify, Reactor};
 
 pub use append::{Appended, Origin};
 pub(crate) use checkpoint::Plan;
+pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
 pub(crate) use state::{Loaded, Offsets, State};
@@ -58,6 +60,8 @@ pub(crate) struct Shared {
     append_turn: Turnstile,
     /// Held while the files do not yet have the shape that the log's memory has.
     shape_turn: Turnstile,
+    /// Held by whoever looks how far damage goes that a read met.
+    damage_turn: Turnstile,
     /// Never borrowed across an await.
     state: RefCell<State>,
 }

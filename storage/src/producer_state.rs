@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ringlane_batch::{BatchView, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
+use crate::inspect::ProducerEntry;
+
 pub(crate) use snapshot::{decode, encode};
 
 /// As many batches as a producer may have in flight are remembered (`NUM_BATCHES_TO_RETAIN`).
@@ -152,6 +154,19 @@ impl ProducerState {
         self.producers.iter().map(|(id, producer)| {
             let last = producer.batches.back().map(|batch| batch.last_offset);
             (*id, producer.epoch, last)
+        })
+    }
+
+    /// What an operator may see of each producer.
+    pub(crate) fn inspect(&self) -> impl Iterator<Item = ProducerEntry> {
+        self.producers.iter().map(|(&producer_id, producer)| ProducerEntry {
+            producer_id,
+            producer_epoch: producer.epoch,
+            last_sequence: producer.last_sequence(),
+            last_offset: producer.batches.back().map_or(Offset(-1), |batch| batch.last_offset),
+            last_timestamp: producer.last_timestamp,
+            batch_count: producer.batches.len(),
+            transaction_start: producer.transaction_start,
         })
     }
 

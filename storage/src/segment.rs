@@ -13,6 +13,7 @@ use std::path::Path;
 use ringlane_batch::{Offset, TimestampMs};
 use ringlane_reactor::{Disk, File, OpenOptions};
 
+use crate::log::DamagedRange;
 use crate::names::Kind;
 
 pub(crate) use index::{Entry, Index};
@@ -73,6 +74,8 @@ pub(crate) struct Segment {
     bytes_since_index_entry: u64,
     /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
+    /// What is known to be damaged, in order of its position.
+    pub(crate) damage: Vec<DamagedRange>,
 }
 
 impl Segment {
@@ -90,6 +93,7 @@ impl Segment {
             roll_lot: 0,
             bytes_since_index_entry: 0,
             files: Some(files),
+            damage: Vec::new(),
         }
     }
 
@@ -112,6 +116,7 @@ impl Segment {
             roll_lot: 0,
             bytes_since_index_entry: 0,
             files: None,
+            damage: Vec::new(),
         }
     }
 
@@ -148,6 +153,7 @@ impl Segment {
             files,
             base: self.base,
             len: self.len,
+            floor: 0,
             offset_entries: self.offset_index.flushed(),
             start: self.offset_index.find_in_tail(before).map(|entry| entry.position),
         }

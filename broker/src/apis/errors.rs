@@ -42,7 +42,7 @@ pub(super) fn of_append(error: &AppendError) -> Option<ErrorCode> {
 pub(super) fn of_read(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
-        ReadError::Disk(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        ReadError::Disk(_) | ReadError::Damaged(_) => ErrorCode::KAFKA_STORAGE_ERROR,
         ReadError::Closed => ErrorCode::NOT_LEADER_OR_FOLLOWER,
     }
 }

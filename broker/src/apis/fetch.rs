@@ -278,6 +278,8 @@ async fn read_partition(
     match partition.log.read(wanted.offset, max_bytes, high_watermark, at_least_one).await {
         Ok(fetched) => found.batches = fetched.batches,
         Err(ReadError::OffsetOutOfRange { .. }) => return ErrorCode::OFFSET_OUT_OF_RANGE.into(),
+        // The log said so once; consumers ask again and again.
+        Err(error @ ReadError::Damaged(_)) => return errors::of_read(&error).into(),
         Err(error) => {
             tracing::error!(topic = %partition.topic, partition = partition.key.1.0, "cannot read: {error}");
             return errors::of_read(&error).into();

@@ -1,7 +1,7 @@
 //! `ringlane consume`: records become lines, JSON or files.
 
 mod files;
-mod format;
+pub(super) mod format;
 mod from;
 mod source;
 

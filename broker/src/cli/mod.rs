@@ -8,6 +8,7 @@ mod connect;
 mod consume;
 mod failure;
 mod group;
+mod log;
 mod output;
 mod produce;
 mod progress;
@@ -31,6 +32,7 @@ enum Command {
     Produce(produce::Produce),
     Consume(consume::Consume),
     Group(group::Group),
+    Log(log::Log),
 }
 
 /// Parses the arguments and carries them out. Errors are one sentence on standard error; the exit code is 1, or 2 when the
@@ -42,6 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Produce(produce) => produce.run(),
         Command::Consume(consume) => consume.run(),
         Command::Group(group) => group.run(),
+        Command::Log(log) => log.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,6 +46,8 @@ settings! {
     dynamic log_flush_interval_ms: i64 = i64::MAX, "log.flush.interval.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
     fixed journal_file_bytes: i32 = 64 * MIB, "ringlane.journal.file.bytes", within(MIB, i32::MAX), "Size of each file of a shard's journal.";
     fixed journal_files: i32 = 4, "ringlane.journal.files", within(2, 1024), "Files of a shard's journal. A full journal makes produces wait for a checkpoint.";
+    fixed scrub_bytes_per_second: i64 = 10 * MIB as i64, "ringlane.scrub.bytes.per.second", within(0, i64::MAX), "What each shard reads in a second, at most, to find damaged records that nobody asks for; 0: nothing.";
+    fixed scrub_interval_ms: i64 = 604_800_000, "ringlane.scrub.interval.ms", within(1000, i64::MAX), "From the beginning of one such pass over all complete segments to that of the next, in milliseconds.";
     fixed shards: i32 = 0, "ringlane.shards", within(0, 1024), "Shards to run; 0 for one on each core that the process may use.";
     fixed core_endpoints: bool = false, "ringlane.core.endpoints", any, "Give each core an address of its own (the ports after the listener's), so that clients reach the owning core directly.";
     fixed controller_listener_names: String = String::new(), "controller.listener.names", any, "Listeners of the controller: it is embedded, so they are not opened.";

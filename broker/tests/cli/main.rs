@@ -8,5 +8,6 @@ mod broker;
 mod command;
 mod endings;
 mod groups;
+mod logs;
 mod records;
 mod topics;

@@ -147,9 +147,14 @@ impl Broker {
         self.launch.log()
     }
 
+    /// The number of the process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.launch.process.id()
+    }
+
     /// The most memory that the process has held so far, in KiB.
     pub(crate) fn memory_peak_kib(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.launch.process.id());
+        let path = format!("/proc/{}/status", self.process_id());
         let status = fs::read_to_string(Path::new(&path)).expect("the broker runs");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")

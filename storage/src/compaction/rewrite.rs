@@ -163,6 +163,7 @@ impl Round<'_> {
             len: segment.len,
             offset_entries: segment.offset_entries,
             start: None,
+            floor: 0,
         };
         Ok(locate(&source, from).await?.map(|batch| (files, batch.position)))
     }

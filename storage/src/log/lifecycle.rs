@@ -127,6 +127,7 @@ impl Log {
             file_turn: Turnstile::default(),
             append_turn: Turnstile::default(),
             shape_turn: Turnstile::default(),
+            damage_turn: Turnstile::default(),
             state: state.into(),
         }));
         manager.register(&log);

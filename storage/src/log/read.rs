@@ -1,15 +1,22 @@
 //! Reading whole batches from an offset on, within one segment. Data below the high watermark never changes; a read that
-//! overlapped a truncation or a replacement of segments is done again.
+//! overlapped a truncation or a replacement of segments is done again. The checksum of every batch is checked: what a disk made of it is never served
+//! (docs/decisions/0007-scrubber.md).
 
 use std::io;
 
 use bytes::Bytes;
-use ringlane_batch::{LogEndOffset, Offset};
+use ringlane_batch::{LogEndOffset, Offset, batches};
 use ringlane_reactor::OpenOptions;
 
 use super::Log;
+use super::damage::{DamagedRange, between};
 use crate::error::ReadError;
+use crate::names::Kind;
 use crate::segment::{Files, Source, Wanted, read_batches};
+
+/// A read that met damage looks at its segment so often: what then is no batch, but lies in no damaged range either, was
+/// not found because of something else, as an index that leads nowhere.
+const LOOKS_MAX: usize = 1;
 
 /// What a read gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +36,54 @@ impl Fetched {
     }
 }
 
+/// What a read comes to when every batch is checked.
+enum Trusted {
+    /// Whole batches, and the offset behind them.
+    Batches(Bytes, Offset),
+    /// The segment has nothing from there on.
+    Nothing,
+    /// The first batch is none that can be trusted.
+    Damage(String),
+}
+
+/// Reads between the damaged ranges that are known, and checks what it read: the batches before the first bad one.
+async fn read_trusted(
+    source: &Source,
+    damage: &[DamagedRange],
+    wanted: Wanted,
+) -> io::Result<Trusted> {
+    let source = between(source, damage, wanted.from);
+    let (bytes, next_offset) = match read_batches(&source, wanted).await {
+        Ok(Some(read)) => read,
+        Ok(None) if damage.iter().all(|range| range.offsets.end <= wanted.from) => {
+            return Ok(Trusted::Nothing);
+        }
+        Ok(None) => return Ok(Trusted::Damage("a damaged batch was to follow".into())),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Trusted::Damage(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    let (mut end, mut next) = (0, wanted.from);
+    for batch in batches(&bytes) {
+        match batch {
+            Ok(batch) if batch.crc_is_valid() => {
+                (end, next) = (end + batch.len(), batch.next_offset())
+            }
+            _ if end == 0 => return Ok(Trusted::Damage("the checksum does not match".into())),
+            _ => return Ok(Trusted::Batches(bytes.slice(..end), next)),
+        }
+    }
+    Ok(Trusted::Batches(bytes, next_offset))
+}
+
 impl Log {
     /// Whole batches from the one that holds `from`, ending before `until` (the reader's high watermark), at most
     /// `max_bytes` of them, except that the first may be larger when there shall be `at_least_one`. Ends at the end of a
     /// segment at the latest. Ready at its first poll when all of it is in the page cache and its segment is open.
     ///
     /// # Errors
-    /// `OffsetOutOfRange` outside `log_start..=log_end`, `Disk`, `Closed`.
+    /// `OffsetOutOfRange` outside `log_start..=log_end`, `Damaged` where the batch that holds `from` is, `Disk`, `Closed`.
     pub async fn read(
         &self,
         from: Offset,
@@ -45,6 +93,7 @@ impl Log {
     ) -> Result<Fetched, ReadError> {
         let max_bytes = max_bytes as u64;
         let mut at = from;
+        let mut looks = 0;
         loop {
             let log_end = self.check_range(from)?;
             let until = until.min(log_end.offset());
@@ -52,18 +101,41 @@ impl Log {
             if at >= until {
                 return Ok(nothing);
             }
+            if let Some(damage) = self.damage_at(at) {
+                return Err(ReadError::Damaged(damage));
+            }
             let wanted = Wanted { from: at, until, max_bytes, at_least_one };
-            let read = self.with_source(at, async |source| read_batches(source, wanted).await);
-            match read.await? {
-                Some((Some((bytes, _)), _)) if bytes.is_empty() => return Ok(nothing),
-                Some((Some((bytes, next_offset)), _)) => {
+            let damage = self.damage_around(at);
+            let read = async |source: &Source| read_trusted(source, &damage, wanted).await;
+            match self.with_source(at, read).await? {
+                Some((Trusted::Batches(bytes, _), _)) if bytes.is_empty() => return Ok(nothing),
+                Some((Trusted::Batches(bytes, next_offset), _)) => {
                     return Ok(Fetched { batches: vec![bytes], next_offset, log_end });
                 }
                 // Compaction may leave nothing at a segment's end: go on with the next.
-                Some((None, segment_end)) => at = segment_end,
+                Some((Trusted::Nothing, segment_end)) => at = segment_end,
+                Some((Trusted::Damage(what), _)) if looks == LOOKS_MAX => {
+                    return Err(self.disk_error(at, &what));
+                }
+                Some((Trusted::Damage(what), _)) => {
+                    looks += 1;
+                    let looked = self.look_for_damage(at).await;
+                    looked.map_err(|error| self.disk_error(at, &format!("{what}; {error}")))?;
+                }
                 None => at = from,
             }
         }
+    }
+
+    /// What is wrong at `offset`, with the file that should hold it.
+    fn disk_error(&self, offset: Offset, what: &str) -> ReadError {
+        let state = self.0.state.borrow();
+        if state.is_closed() {
+            return ReadError::Closed;
+        }
+        let base = state.segments[state.segment_index(offset.max(state.segments[0].base))].base;
+        let file = Kind::Log.path(&state.dir, base);
+        ReadError::Disk(format!("cannot read offset {offset} in {}: {what}", file.display()))
     }
 
     fn check_range(&self, from: Offset) -> Result<LogEndOffset, ReadError> {

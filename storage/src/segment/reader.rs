@@ -81,6 +81,8 @@ pub(crate) struct Source {
     pub(crate) base: Offset,
     /// Bytes of whole batches.
     pub(crate) len: u64,
+    /// The first byte that may be read: what lies before it is damaged.
+    pub(crate) floor: u64,
     /// Entries in the offset index file.
     pub(crate) offset_entries: u32,
     /// Where to start looking, if memory already told.
@@ -101,7 +103,7 @@ impl Source {
     /// A position at or before the first batch that ends at `offset` or later.
     async fn position_before(&self, offset: Offset) -> io::Result<u64> {
         if let Some(position) = self.start {
-            return Ok(u64::from(position));
+            return Ok(u64::from(position).max(self.floor));
         }
         let count = self.offset_entries;
         let (_, entry) =
@@ -110,7 +112,7 @@ impl Source {
         if position > self.len {
             return Err(damaged(position, "is beyond the segment, where its index points"));
         }
-        Ok(position)
+        Ok(position.max(self.floor))
     }
 
     async fn header_at(&self, position: u64) -> io::Result<Option<Located>> {

@@ -132,7 +132,11 @@ pub(super) fn write_json(place: (&str, i32), record: &Record<'_>, buffer: &mut V
 }
 
 /// Text as it is; other bytes in base64, under a name that says so.
-fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
+pub(in crate::cli) fn insert_bytes(
+    object: &mut Map<String, Value>,
+    name: &str,
+    bytes: Option<&[u8]>,
+) {
     match bytes.map(std::str::from_utf8) {
         None => object.insert(name.into(), Value::Null),
         Some(Ok(text)) => object.insert(name.into(), json!(text)),

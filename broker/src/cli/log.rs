@@ -1,0 +1,92 @@
+//! `ringlane log`: looks at a data directory offline. Each subcommand is a file; what is found comes from
+//! `ringlane_storage::inspect`, here it is printed.
+
+use std::io;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use ringlane_reactor::{Reactor, ShardConfig, run_shards};
+use ringlane_storage::StorageError;
+use ringlane_storage::inspect::{self, PartitionPath, Target};
+
+use super::failure::Failure;
+
+mod dump;
+mod index;
+mod progress;
+mod row;
+mod verify;
+
+/// Look at the files of a broker that is stopped: show what they hold, check them, rebuild indexes.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  ringlane log dump ringlane-data/orders-0/00000000000000000000.log --records
+  ringlane log dump ringlane-data --topic orders --partition 3 --json
+  ringlane log verify ringlane-data
+  ringlane log index ringlane-data
+  ringlane log index --rebuild ringlane-data")]
+pub(crate) struct Log {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Dump(dump::Dump),
+    Verify(verify::Verify),
+    Index(index::Index),
+}
+
+impl Log {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Dump(dump) => dump.run(),
+            Command::Verify(verify) => verify.run(),
+            Command::Index(index) => index.run(),
+        }
+    }
+}
+
+/// Runs `command` on a shard of its own.
+fn on_shard<F>(command: impl Fn(Reactor) -> F + Send + Clone + 'static) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>> + 'static,
+{
+    let main = move |reactor: Reactor| {
+        let running = command(reactor);
+        async move { running.await.map_err(io::Error::other) }
+    };
+    run_shards(&ShardConfig::single(), main).map_err(|error| match error.downcast::<Failure>() {
+        Ok(failure) => failure,
+        Err(error) => Failure::Failed(format!("the command cannot run: {error}")),
+    })
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// The partitions at `path`: itself, or those of a data directory.
+async fn partitions(reactor: &Reactor, path: &Path) -> Result<Vec<PartitionPath>, Failure> {
+    match Target::of(&reactor.disk(), path).await? {
+        Target::DataDirectory(partitions) => Ok(partitions),
+        Target::Partition(partition) => Ok(vec![partition]),
+        Target::File(..) => Err(Failure::Usage(format!(
+            "{} is a file: name the directory of a partition or of a broker's data",
+            path.display()
+        ))),
+    }
+}
+
+/// Says on standard error that a broker runs on the directory, if one does: its files change meanwhile.
+async fn warn_if_in_use(reactor: &Reactor, dir: &Path) {
+    // Other errors do not matter: a directory of someone else's, or read-only, can be looked at all the same.
+    if let Err(StorageError::InUse(dir)) = inspect::lock(&reactor.disk(), dir).await {
+        eprintln!(
+            "ringlane: a broker runs on {}: the newest batches and index entries may look incomplete",
+            dir.display()
+        );
+    }
+}

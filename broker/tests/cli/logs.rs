@@ -1,0 +1,259 @@
+//! `ringlane log` on what a broker left behind, whole and damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::broker::{Broker, Directory, wait_until};
+use crate::command::{Ended, command, end, run, run_with};
+
+/// The data directory of a broker that was stopped after it took 1,200 records in 12 batches: `t-0` has four segments,
+/// `u-0` one.
+fn stopped() -> (Directory, PathBuf) {
+    let settings = ["log.segment.bytes=4000", "log.index.interval.bytes=1000"];
+    let broker = Broker::start(&settings);
+    for topic in ["t", "u"] {
+        run(&broker, &["topic", "create", topic, "--partitions", "1"]);
+    }
+    let lines: String = (0..100).map(|number| format!("k{number}:v{number}\n")).collect();
+    for _ in 0..11 {
+        run_with(&broker, &["produce", "t", "-K", ":", "--header", "h=1"], lines.as_bytes());
+    }
+    run_with(&broker, &["produce", "u", "-K", ":", "--compression", "zstd"], lines.as_bytes());
+    let data = broker.data_directory();
+    let id = broker.process_id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    let marker = data.join(".kafka_cleanshutdown");
+    wait_until("it stops cleanly", || marker.exists().then_some(()));
+    let directory = Directory::new();
+    let copied = Command::new("cp").arg("-r").arg(&data).arg(directory.path("data")).status();
+    assert!(copied.expect("cp").success());
+    let data = directory.path("data");
+    (directory, data)
+}
+
+fn log(arguments: &[&str], path: &Path) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringlane"));
+    command.arg("log").args(arguments).arg(path);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end(command, b"")
+}
+
+/// The objects that a command printed, which ended with `code`.
+fn objects(arguments: &[&str], path: &Path, code: i32) -> Vec<Value> {
+    let ended = log(arguments, path);
+    assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+    let text = String::from_utf8(ended.stdout).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn of_type<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["type"] == kind).collect()
+}
+
+/// The segments of `t-0`, in order.
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let names = fs::read_dir(data.join("t-0")).expect("a directory");
+    let paths = names.map(|entry| entry.expect("an entry").path());
+    let mut logs: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "log")).collect();
+    logs.sort();
+    assert!(logs.len() >= 3, "{logs:?}");
+    logs
+}
+
+fn flip(path: &Path, position: usize) {
+    let mut bytes = fs::read(path).expect("a file");
+    bytes[position] ^= 0x10;
+    fs::write(path, bytes).expect("a file");
+}
+
+fn cut(path: &Path, bytes: usize) {
+    let content = fs::read(path).expect("a file");
+    fs::write(path, &content[..content.len() - bytes]).expect("a file");
+}
+
+/// Of `verify`, the problems of `t-0`: file name, remedy.
+fn problems(data: &Path) -> Vec<(String, String)> {
+    let logs = objects(&["verify", "--json"], data, 1);
+    let found = logs.iter().find(|log| log["topic"] == "t").expect("t-0");
+    let problems = found["problems"].as_array().expect("an array");
+    assert_eq!(found["problem_count"], json!(problems.len()));
+    let text = |value: &Value| value.as_str().expect("text").to_string();
+    let name = |file: String| file.rsplit('/').next().expect("a name").to_string();
+    problems.iter().map(|p| (name(text(&p["file"])), text(&p["remedy"]))).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+#[test]
+fn what_a_broker_left_is_whole() {
+    let (_directory, data) = stopped();
+    let ended = log(&["verify"], &data);
+    let table = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{table}");
+    assert!(table.contains("t-0") && table.contains("0..1100"), "{table}");
+
+    let batches = objects(&["dump", "--json", "--topic", "t"], &data, 0);
+    assert_eq!((batches.len(), of_type(&batches, "batch").len()), (11, 11));
+    assert_eq!(
+        (&batches[10]["base_offset"], &batches[10]["last_offset"]),
+        (&json!(1000), &json!(1099))
+    );
+    assert_eq!((&batches[0]["crc_is_valid"], &batches[0]["position"]), (&json!(true), &json!(0)));
+
+    let all = objects(&["dump", "--json", "--records", "--all"], &data.join("u-0"), 0);
+    let records = of_type(&all, "record");
+    assert_eq!(
+        (records.len(), &records[99]["key"], &records[99]["value"]),
+        (100, &json!("k99"), &json!("v99"))
+    );
+    assert_eq!(of_type(&all, "batch")[0]["codec"], "zstd");
+
+    let ended = log(&["dump", "--records"], &segments(&data)[0]);
+    let text = String::from_utf8(ended.stdout).expect("text");
+    assert!(
+        text.contains("offset 7 ") && text.contains(r#"key "k7" value "v7" header "h" "1""#),
+        "{text}"
+    );
+    assert_eq!(log(&["index"], &data).code, Some(0));
+}
+
+#[test]
+fn a_flipped_bit_is_named_and_the_rest_shown() {
+    let (_directory, data) = stopped();
+    let first = &segments(&data)[0];
+    flip(first, 100);
+    let found = objects(&["dump", "--json"], first, 1);
+    let damage = of_type(&found, "damage");
+    assert_eq!(
+        (damage.len(), &damage[0]["position"], &damage[0]["first_offset"]),
+        (1, &json!(0), &json!(0))
+    );
+    assert_eq!(
+        (&damage[0]["next_offset"], &damage[0]["what"]),
+        (&json!(100), &json!("the checksum does not match"))
+    );
+    assert!(!of_type(&found, "batch").is_empty(), "the batches behind it");
+    assert_eq!(problems(&data), [(name(first), "restore".to_string())]);
+    let ended = log(&["verify"], &data.join("t-0"));
+    let text = String::from_utf8(ended.stdout).expect("text");
+    assert!(
+        text.contains("at byte 0: the checksum does not match") && text.contains("backup"),
+        "{text}"
+    );
+    assert!(ended.stderr.contains("1 problem"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_torn_tail_is_left_to_the_next_start() {
+    let (_directory, data) = stopped();
+    let last = segments(&data).pop().expect("segments");
+    cut(&last, 3);
+    let found = problems(&data);
+    assert!(found.contains(&(name(&last), "start".to_string())), "{found:?}");
+}
+
+#[test]
+fn a_segment_that_is_empty_or_gone_is_a_problem() {
+    let (_directory, data) = stopped();
+    let segments = segments(&data);
+    cut(&segments[0], fs::read(&segments[0]).expect("a file").len());
+    let found = problems(&data);
+    assert!(found.contains(&(name(&segments[0]), "restore".to_string())), "{found:?}");
+
+    for suffix in ["log", "index", "timeindex"] {
+        fs::remove_file(segments[1].with_extension(suffix)).expect("a file");
+    }
+    let found = problems(&data);
+    assert!(found.contains(&(name(&segments[2]), "restore".to_string())), "{found:?}");
+}
+
+#[test]
+fn indexes_are_rebuilt_where_they_are_wrong() {
+    let (_directory, data) = stopped();
+    let segments = segments(&data);
+    let indexes = [
+        segments[0].with_extension("index"),
+        segments[1].with_extension("timeindex"),
+        segments[2].with_extension("index"),
+    ];
+    let right: Vec<Vec<u8>> = indexes.iter().map(|path| fs::read(path).expect("a file")).collect();
+    assert!(right.iter().all(|bytes| bytes.len() >= 8), "{right:?}");
+    cut(&indexes[0], 3);
+    fs::remove_file(&indexes[1]).expect("a file");
+    flip(&indexes[2], 7);
+    let damaged = indexes.iter().map(|path| (name(path), "rebuild-index".to_string()));
+    assert_eq!(problems(&data), damaged.collect::<Vec<_>>());
+
+    let ended = log(&["index"], &data);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("--rebuild"), "{}", ended.stderr);
+    assert!(!indexes[1].exists(), "nothing is changed without --rebuild");
+
+    let ended = log(&["index", "--rebuild", "--interval-bytes", "1000"], &data);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let text = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!(text.matches(": rebuilt with").count(), 3, "{text}");
+    let rebuilt: Vec<Vec<u8>> =
+        indexes.iter().map(|path| fs::read(path).expect("a file")).collect();
+    assert_eq!((&rebuilt[0], &rebuilt[2]), (&right[0], &right[2]));
+    // A checkpoint in the middle of a segment leaves an entry more.
+    assert!(right[1].ends_with(&rebuilt[1]) && rebuilt[1].len() >= 12, "{rebuilt:?} {right:?}");
+    assert_eq!(log(&["verify"], &data).code, Some(0));
+}
+
+#[test]
+fn while_a_broker_runs_nothing_is_rebuilt() {
+    let broker = Broker::start(&[]);
+    run(&broker, &["topic", "create", "t", "--partitions", "1"]);
+    let data = broker.data_directory();
+    for path in [data.clone(), data.join("t-0")] {
+        let ended = log(&["index", "--rebuild"], &path);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("stop it"), "{}", ended.stderr);
+        let ended = log(&["verify"], &path);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("a broker runs on"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_log_is_refused() {
+    let directory = Directory::new();
+    let file = directory.path("notes.txt");
+    fs::write(&file, "notes").expect("a file");
+    let here = file.parent().expect("a directory").to_path_buf();
+    for (arguments, path, code) in [
+        (&["dump"][..], &file, 1),
+        (&["verify"], &here, 1),
+        (&["verify"], &here.join("missing"), 1),
+        (&["dump", "--topic", "t"], &here.join("missing"), 1),
+        (&["index", "--all"], &here, 2),
+    ] {
+        let ended = log(arguments, path);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+        assert!(!ended.stderr.is_empty() && ended.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+/// Bit rot under a running broker: what it hit is refused, what lies behind it is served.
+#[test]
+fn a_running_broker_serves_no_damaged_record() {
+    let broker = Broker::start(&[]);
+    run(&broker, &["topic", "create", "t", "--partitions", "1"]);
+    run_with(&broker, &["produce", "t"], b"first\n");
+    run_with(&broker, &["produce", "t"], b"second\n");
+    flip(&broker.data_directory().join("t-0/00000000000000000000.log"), 65);
+    let consume = ["consume", "t", "--until-end", "--timeout", "2"];
+    let ended = end(command(&broker, &consume), b"");
+    assert_eq!((ended.code, ended.stdout.as_slice()), (Some(1), &b""[..]), "{}", ended.stderr);
+    assert!(ended.stderr.contains("KAFKA_STORAGE_ERROR"), "{}", ended.stderr);
+    assert_eq!(run(&broker, &[&consume[..], &["--from", "1"]].concat()), "second\n");
+    let said = broker.log().matches("damaged records are refused").count();
+    assert_eq!(said, 1, "{}", broker.log());
+}

@@ -1,0 +1,23 @@
+//! Looking at a data directory that no broker runs on: what its files hold, whether they agree, and indexes built anew.
+//! Everything is read through the reactor, a piece at a time, and nothing is changed except by [`rebuild_index`].
+//!
+//! [`Target`] tells what a path is, [`SegmentScan`] and [`IndexEntries`] read one file, [`verify_log`] checks a partition.
+
+mod batch;
+mod entries;
+mod index_check;
+mod problem;
+mod rebuild;
+mod scan;
+mod tables;
+mod target;
+mod verify;
+mod walk;
+
+pub use batch::Batch;
+pub use problem::{Problem, Remedy};
+pub use rebuild::{IndexState, check_index, rebuild_index};
+pub use scan::{Damage, Found, SegmentScan};
+pub use tables::{IndexEntries, OffsetIndexEntry, ProducerEntry, TimeIndexEntry, producers};
+pub use target::{FileKind, PartitionPath, Target, lock};
+pub use verify::{LogReport, verify_log};

@@ -1,0 +1,203 @@
+//! Whether the two indexes of a segment say what its batches say. Fed with the batches in order, so that neither index nor
+//! log is ever in memory as a whole. Of each index the first fault is kept: what mends it is to build it anew.
+
+use std::io;
+
+use ringlane_batch::{Offset, TimestampMs};
+use ringlane_reactor::File;
+
+use super::entries::Entries;
+use super::{Batch, Damage};
+use crate::segment::{Entry, OffsetEntry, TimeEntry};
+
+/// A stretch without an entry that is this many times as long as the longest before it tells of a cut index.
+const STRETCH_FACTOR: u64 = 4;
+/// Shorter stretches tell nothing.
+const STRETCH_BYTES_MIN: u64 = 64 << 10;
+
+/// What is wrong with an index, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The byte of the index file.
+    pub(super) position: Option<u64>,
+    pub(super) what: String,
+}
+
+/// An index file beside the batches it indexes.
+struct Against<E> {
+    entries: Option<Entries<E>>,
+    pending: Option<(u64, E)>,
+    fault: Option<Fault>,
+}
+
+impl<E: Entry> Against<E> {
+    async fn open(file: Option<File>, base: Offset) -> io::Result<Self> {
+        let Some(file) = file else {
+            let fault = Fault { position: None, what: "the file is missing".into() };
+            return Ok(Self { entries: None, pending: None, fault: Some(fault) });
+        };
+        let mut entries = Entries::new(file, base)?;
+        let fault = (entries.partial_bytes() > 0).then(|| Fault {
+            position: None,
+            what: format!("the last {} bytes are a part of an entry", entries.partial_bytes()),
+        });
+        let pending = entries.next().await?;
+        Ok(Self { entries: Some(entries), pending, fault })
+    }
+
+    fn blame(&mut self, position: Option<u64>, what: impl FnOnce() -> String) {
+        if self.fault.is_none() {
+            self.fault = Some(Fault { position, what: what() });
+        }
+    }
+
+    /// Goes to the next entry; `ordered` says whether that may follow this one.
+    async fn advance(&mut self, ordered: impl Fn(&E, &E) -> bool) -> io::Result<()> {
+        let Some(entries) = &mut self.entries else { return Ok(()) };
+        let before = self.pending.take();
+        self.pending = entries.next().await?;
+        if let (Some((_, before)), Some((at, next))) = (before, self.pending)
+            && !ordered(&before, &next)
+        {
+            self.blame(Some(at), || "the entries are out of order".into());
+        }
+        Ok(())
+    }
+}
+
+fn offsets_ordered(before: &OffsetEntry, next: &OffsetEntry) -> bool {
+    before.offset < next.offset && before.position < next.position
+}
+
+fn times_ordered(before: &TimeEntry, next: &TimeEntry) -> bool {
+    before.offset < next.offset && before.timestamp < next.timestamp
+}
+
+/// Both indexes of one segment.
+pub(super) struct IndexCheck {
+    offsets: Against<OffsetEntry>,
+    times: Against<TimeEntry>,
+    max_timestamp: Option<TimeEntry>,
+    time_index_end: Option<TimeEntry>,
+    /// Where the last offset entry points, and the longest way from one to the next.
+    stretch_start: u64,
+    stretch_max: u64,
+    last_batch: u64,
+}
+
+impl IndexCheck {
+    /// Of the segment at `base`; a file that is `None` is missing.
+    pub(super) async fn open(
+        offset_index: Option<File>,
+        time_index: Option<File>,
+        base: Offset,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            offsets: Against::open(offset_index, base).await?,
+            times: Against::open(time_index, base).await?,
+            max_timestamp: None,
+            time_index_end: None,
+            stretch_start: 0,
+            stretch_max: 0,
+            last_batch: 0,
+        })
+    }
+
+    /// Takes in the next batch.
+    pub(super) async fn batch(&mut self, batch: &Batch) -> io::Result<()> {
+        let largest = self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp);
+        if batch.max_timestamp > largest {
+            self.max_timestamp =
+                Some(TimeEntry { timestamp: batch.max_timestamp, offset: batch.last_offset });
+        }
+        self.last_batch = batch.position;
+        self.offset_entries(batch).await?;
+        self.time_entries(batch).await
+    }
+
+    async fn offset_entries(&mut self, batch: &Batch) -> io::Result<()> {
+        while let Some((at, entry)) = self.offsets.pending {
+            let position = u64::from(entry.position);
+            if position > batch.position {
+                break;
+            }
+            let (offset, last) = (entry.offset, batch.last_offset);
+            if position < batch.position {
+                self.offsets.blame(Some(at), || {
+                    format!("the entry points at byte {position} of the log, where no batch begins")
+                });
+            } else if offset != last {
+                self.offsets.blame(Some(at), || {
+                    format!("the entry for byte {position} says offset {offset}, the batch there ends with {last}")
+                });
+            }
+            self.stretch_max = self.stretch_max.max(position.saturating_sub(self.stretch_start));
+            self.stretch_start = position;
+            self.offsets.advance(offsets_ordered).await?;
+        }
+        Ok(())
+    }
+
+    async fn time_entries(&mut self, batch: &Batch) -> io::Result<()> {
+        while let Some((at, entry)) = self.times.pending {
+            if entry.offset > batch.last_offset {
+                break;
+            }
+            if entry.offset < batch.last_offset {
+                let offset = entry.offset;
+                self.times
+                    .blame(Some(at), || format!("no batch ends with the entry's offset {offset}"));
+            } else if self.max_timestamp != Some(entry) {
+                let (said, offset) = (entry.timestamp, entry.offset);
+                self.times.blame(Some(at), || {
+                    format!("{said} is not the largest timestamp up to offset {offset}")
+                });
+            }
+            self.time_index_end = Some(entry);
+            self.times.advance(times_ordered).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in bytes that cannot be trusted: entries that point into them cannot be judged.
+    pub(super) async fn damage(&mut self, damage: &Damage) -> io::Result<()> {
+        while let Some((_, entry)) = self.offsets.pending
+            && u64::from(entry.position) < damage.end()
+        {
+            self.stretch_start = u64::from(entry.position);
+            self.offsets.advance(offsets_ordered).await?;
+        }
+        while let Some((_, entry)) = self.times.pending
+            && damage.next_offset.is_none_or(|next| entry.offset < next)
+        {
+            if self.max_timestamp.is_none_or(|max| max.timestamp < entry.timestamp) {
+                self.max_timestamp = Some(entry);
+            }
+            self.time_index_end = Some(entry);
+            self.times.advance(times_ordered).await?;
+        }
+        Ok(())
+    }
+
+    /// The faults of the offset index and of the time index, when all batches were taken in. A segment that `is_complete`
+    /// has all its entries in the files.
+    pub(super) fn finish(mut self, is_complete: bool) -> (Option<Fault>, Option<Fault>) {
+        if let Some((at, _)) = self.offsets.pending {
+            self.offsets.blame(Some(at), || "the entry points behind the last batch".into());
+        }
+        if let Some((at, _)) = self.times.pending {
+            self.times.blame(Some(at), || "the entry's offset lies behind the last batch".into());
+        }
+        let stretch = self.last_batch.saturating_sub(self.stretch_start);
+        if is_complete && stretch > STRETCH_BYTES_MIN.max(STRETCH_FACTOR * self.stretch_max) {
+            self.offsets
+                .blame(None, || format!("the last {stretch} bytes of batches have no entry"));
+        }
+        let said = self.time_index_end.map(|entry| entry.timestamp);
+        let largest = self.max_timestamp.map(|max| max.timestamp);
+        if is_complete && said < largest {
+            self.times.blame(None, || "the segment's largest timestamp has no entry".into());
+        }
+        (self.offsets.fault, self.times.fault)
+    }
+}

@@ -98,7 +98,7 @@ pub struct LogManagerConfig {
     pub concurrent_syncs_max: usize,
     /// So many bytes appended since the last round of checkpoints call for the next: it bounds the scan after a crash.
     pub checkpoint_interval_bytes: u64,
-    /// As often there is a round in any case.
+    /// As often there is a round in any case, if a log has changed.
     pub checkpoint_interval: Duration,
     /// How many logs keep the files of their active segment open, three descriptors each.
     pub open_logs_max: usize,
@@ -110,7 +110,7 @@ impl Default for LogManagerConfig {
             journal: JournalConfig::default(),
             concurrent_syncs_max: 32,
             checkpoint_interval_bytes: 256 << 20,
-            checkpoint_interval: Duration::from_secs(5),
+            checkpoint_interval: Duration::from_secs(60),
             open_logs_max: 1000,
         }
     }

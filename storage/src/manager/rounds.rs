@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use ringlane_reactor::{OneshotSender, oneshot};
 
@@ -13,6 +14,8 @@ use crate::journal::{Journal, Mark};
 use crate::log::{Log, Plan};
 use crate::shard_checkpoint::path;
 
+/// As often it is looked which logs are idle.
+const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// So many logs tell their state before other tasks get their turn.
 const LOGS_PER_TURN: usize = 32;
 
@@ -71,13 +74,18 @@ impl LogManager {
         let (weak, reactor) = (Rc::downgrade(&self.0), self.0.reactor.clone());
         let interval = self.0.config.checkpoint_interval;
         let watch = async move {
+            let mut next_round = reactor.now() + interval;
             while let Some(wanted) = wanted(&weak) {
-                // The clock's rounds let idle logs close their files.
-                if let Some(wanted) = wanted {
-                    let _ = reactor.timeout(interval, wanted).await;
-                }
+                let rung = match wanted {
+                    Some(wanted) => reactor.timeout(IDLE_INTERVAL, wanted).await.is_ok(),
+                    None => true,
+                };
                 let Some(inner) = weak.upgrade() else { return };
-                let _ = LogManager(inner).checkpoint().await;
+                inner.open_files.close_idle();
+                if rung || reactor.now() >= next_round {
+                    let _ = LogManager(inner).checkpoint().await;
+                    next_round = reactor.now() + interval;
+                }
             }
         };
         self.spawn_background(watch);
@@ -105,7 +113,6 @@ impl LogManager {
         let mark = self.0.journal.get().map(|journal| journal.mark());
         self.0.rounds.bytes.set(0);
         let dirty = self.0.rounds.dirty.take();
-        self.0.open_files.close_idle();
         if dirty.is_empty() {
             // Entries of logs that are gone still fill the journal.
             return match self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted) {

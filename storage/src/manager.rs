@@ -9,7 +9,7 @@ mod files;
 mod rounds;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub(crate) struct Inner {
     journal_opened: Notify,
     /// What the shard's file says, or will with the next round.
     checkpoint: RefCell<ShardCheckpoint>,
+    /// Logs of which only the shard's file of before knew so far. They live elsewhere now, or nowhere; until every shard has
+    /// settled, that file alone says what is on disk of them.
+    moved: RefCell<BTreeSet<LogKey>>,
     /// Every log that was opened here.
     logs: RefCell<BTreeMap<LogKey, Weak<Shared>>>,
     rounds: Rounds,
@@ -64,7 +67,9 @@ impl LogManager {
         let journal_id = found.and_then(|journal| journal.id);
         let journal_id = journal_id.unwrap_or_else(|| reactor.random_u64());
         let first_group = found.map_or(0, |journal| journal.first_group);
-        let checkpoint = ShardCheckpoint { journal_id, first_group, records: BTreeMap::new() };
+        let records = recovered.records_of(shard);
+        let moved = records.keys().copied().collect();
+        let checkpoint = ShardCheckpoint { journal_id, first_group, records };
         Self(Rc::new(Inner {
             reactor: reactor.clone(),
             disk: reactor.disk(),
@@ -77,6 +82,7 @@ impl LogManager {
             journal: OnceCell::new(),
             journal_opened: Notify::new(),
             checkpoint: RefCell::new(checkpoint),
+            moved: RefCell::new(moved),
             logs: RefCell::default(),
             rounds: Rounds::default(),
             failed: RefCell::default(),
@@ -114,6 +120,8 @@ impl LogManager {
             let next_group = found.map_or(0, |journal| journal.next_group).max(1);
             assert!(checkpoint.first_group <= next_group, "a journal's groups only grow");
             checkpoint.first_group = next_group;
+            let moved = self.0.moved.take();
+            checkpoint.records.retain(|key, _| !moved.contains(key));
             (checkpoint.journal_id, next_group)
         };
         self.write_checkpoint_file().await?;
@@ -161,6 +169,7 @@ impl LogManager {
 
     /// Keeps the record that was found of a log which is about to be opened: also if that fails.
     pub(crate) fn adopt(&self, key: LogKey) {
+        self.0.moved.borrow_mut().remove(&key);
         if let Some(record) = self.0.recovered.record(key) {
             self.0.checkpoint.borrow_mut().records.insert(key, record.clone());
         }

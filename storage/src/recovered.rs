@@ -49,7 +49,8 @@ pub(crate) struct FoundJournal {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
-    records: BTreeMap<LogKey, Record>,
+    /// With the shard in whose file each was.
+    records: BTreeMap<LogKey, (u16, Record)>,
     journals: BTreeMap<u16, FoundJournal>,
     replayed: BTreeMap<LogKey, ReplayedLog>,
     /// Why no log of the directory can be trusted.
@@ -86,8 +87,8 @@ impl Recovered {
         self.journals.insert(shard, journal);
         for (key, record) in records {
             let known = self.records.get(&key);
-            if known.is_none_or(|known| record.is_newer_than(known)) {
-                self.records.insert(key, record);
+            if known.is_none_or(|(_, known)| record.is_newer_than(known)) {
+                self.records.insert(key, (shard, record));
             }
         }
     }
@@ -150,7 +151,13 @@ impl Recovered {
     }
 
     pub(crate) fn record(&self, key: LogKey) -> Option<&Record> {
-        self.records.get(&key)
+        self.records.get(&key).map(|(_, record)| record)
+    }
+
+    /// What the file of `shard` said, and no other file says better.
+    pub(crate) fn records_of(&self, shard: u16) -> BTreeMap<LogKey, Record> {
+        let own = self.records.iter().filter(|(_, (file, _))| *file == shard);
+        own.map(|(key, (_, record))| (*key, record.clone())).collect()
     }
 
     /// Why the log must not be opened.
@@ -160,7 +167,7 @@ impl Recovered {
     }
 
     pub(crate) fn log(&self, key: LogKey) -> FoundLog {
-        let (record, replayed) = (self.records.get(&key), self.replayed.get(&key));
+        let (record, replayed) = (self.record(key), self.replayed.get(&key));
         let recorded = record.map_or(0, |record| record.log_sequence);
         let log_sequence = replayed.map_or(recorded, |log| log.log_sequence.max(recorded));
         let starts = [

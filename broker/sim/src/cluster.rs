@@ -22,12 +22,14 @@ pub const DATA: &str = "/data";
 /// The virtual time that a start may take.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// Small files, so that a short run rolls them, and few partitions for the groups' offsets.
+/// Small files, so that a short run rolls them and the journal turns over every few dozen batches, and few partitions for the groups' offsets.
 const SETTINGS: &[&str] = &[
     "log.segment.bytes=8192",
     "log.index.interval.bytes=512",
     // The clients' records are of 1970.
     "log.retention.ms=-1",
+    "ringlane.journal.file.bytes=65536",
+    "ringlane.journal.files=2",
     "offsets.topic.num.partitions=3",
     "group.initial.rebalance.delay.ms=0",
     "auto.create.topics.enable=false",
@@ -80,6 +82,12 @@ impl Cluster {
     }
 
     // The broker's life.
+
+    /// From its next start on the broker has `shards` shards.
+    pub fn set_shards(&mut self, shards: u16) {
+        self.simulation.set_shards(self.broker, shards);
+        self.shards = shards;
+    }
 
     /// Starts the broker without waiting for it to serve.
     pub fn boot(&mut self) {

@@ -102,6 +102,8 @@ struct Run {
     work: Work,
     clients: Vec<HostId>,
     rng: Rng,
+    /// Whether the host has another number of cores now and then.
+    moves: bool,
     deaths: u64,
 }
 
@@ -112,9 +114,10 @@ struct Run {
 pub fn run(seed: u64) -> Outcome {
     let mut rng = Rng::new(seed ^ 0x7269_6e67_6c61_6e65);
     let options = draw_options(seed, &mut rng);
-    let mut cluster = Cluster::new(options, 1 + rng.below(4) as u16, &[]);
+    let mut cluster = Cluster::new(options, draw_shards(&mut rng), &[]);
     let (work, clients) = Plan::draw(&mut rng).start(&mut cluster);
-    let mut run = Run { cluster, work, clients, rng, deaths: 0 };
+    let moves = rng.one_in(2);
+    let mut run = Run { cluster, work, clients, rng, moves, deaths: 0 };
     for _ in 0..1 + run.rng.below(4) {
         run.life();
     }
@@ -159,9 +162,16 @@ fn draw_options(seed: u64, rng: &mut Rng) -> Options {
     }
 }
 
+fn draw_shards(rng: &mut Rng) -> u16 {
+    1 + rng.below(4) as u16
+}
+
 impl Run {
     /// The broker starts, lives for a while and dies, or is stopped.
     fn life(&mut self) {
+        if self.moves && self.rng.one_in(2) {
+            self.cluster.set_shards(draw_shards(&mut self.rng));
+        }
         self.cluster.boot();
         let kind = if self.rng.one_in(2) { CrashKind::Process } else { CrashKind::Power };
         match self.rng.below(6) {

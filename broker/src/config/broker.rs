@@ -44,7 +44,7 @@ settings! {
     dynamic durable: bool = true, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
     dynamic log_flush_interval_messages: i64 = i64::MAX, "log.flush.interval.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";
     dynamic log_flush_interval_ms: i64 = i64::MAX, "log.flush.interval.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
-    fixed journal_file_bytes: i32 = 64 * MIB, "ringlane.journal.file.bytes", within(MIB, i32::MAX), "Size of each file of a shard's journal.";
+    fixed journal_file_bytes: i32 = 64 * MIB, "ringlane.journal.file.bytes", within(65_536, i32::MAX), "Size of each file of a shard's journal. A record batch may be half as long.";
     fixed journal_files: i32 = 4, "ringlane.journal.files", within(2, 1024), "Files of a shard's journal. A full journal makes produces wait for a checkpoint.";
     fixed scrub_bytes_per_second: i64 = 10 * MIB as i64, "ringlane.scrub.bytes.per.second", within(0, i64::MAX), "What each shard reads in a second, at most, to find damaged records that nobody asks for; 0: nothing.";
     fixed scrub_interval_ms: i64 = 604_800_000, "ringlane.scrub.interval.ms", within(1000, i64::MAX), "From the beginning of one such pass over all complete segments to that of the next, in milliseconds.";

@@ -42,6 +42,13 @@ pub(crate) struct FlushDue {
     pub(crate) end: Offset,
 }
 
+impl FlushDue {
+    /// What is left of it when the log is cut at `end`.
+    pub(crate) fn cut(self, end: Offset) -> Option<Self> {
+        (self.from < end).then(|| Self { from: self.from, end: self.end.min(end) })
+    }
+}
+
 /// What recovery finds in a directory.
 pub(crate) struct Loaded {
     pub(crate) segments: Vec<Segment>,
@@ -159,7 +166,7 @@ impl State {
         self.log_sequence = loaded.log_sequence;
         self.journaled_sequence = loaded.log_sequence;
         self.journaling.clear();
-        self.flush_due = None;
+        self.flush_due = self.flush_due.and_then(|due| due.cut(loaded.offsets.end.offset()));
         self.cleaning.log_ends(loaded.offsets.end.offset());
         self.recorded_segment = self.segments[0].base;
         self.move_offsets(|offsets| *offsets = loaded.offsets);

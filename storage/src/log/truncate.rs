@@ -75,6 +75,8 @@ impl Log {
             state.active_mut().len = position;
             state.journaled_to = state.journaled_to.min(new_end);
             state.journal_from = state.journal_from.min(new_end);
+            // Or the syncs would go round for ever: no end that there is ever passes it.
+            state.flush_due = state.flush_due.and_then(|due| due.cut(new_end));
             state.move_offsets(|offsets| {
                 offsets.end = LogEndOffset::at(new_end);
                 offsets.durable = offsets.durable.min(DurableEndOffset::at(new_end));

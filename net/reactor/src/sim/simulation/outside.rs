@@ -50,6 +50,15 @@ impl Simulation {
         self.world.with_host(host, |host| host.wall_clock.jump(by_ms));
     }
 
+    /// From its next start on `host` runs `shards` shards: another number of cores.
+    ///
+    /// # Panics
+    /// When it is to have none.
+    pub fn set_shards(&mut self, host: HostId, shards: u16) {
+        assert!(shards > 0, "a host has at least one shard");
+        self.world.with_host(host, |host| host.shard_count = shards);
+    }
+
     // The disk from outside, past all faults and at once: for stories and oracles.
 
     /// The paths of all files on the disk of `host`, in order.

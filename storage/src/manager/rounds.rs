@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use ringlane_reactor::{OneshotSender, oneshot};
 
@@ -16,9 +17,23 @@ use crate::shard_checkpoint::path;
 /// So many logs tell their state before other tasks get their turn.
 const LOGS_PER_TURN: usize = 32;
 
+/// What the rounds of checkpoints have done since the manager was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RoundStats {
+    /// Rounds that ended, well or not.
+    pub rounds: u64,
+    /// Whether one runs.
+    pub running: bool,
+    /// All syncs of the file system together.
+    pub sync_time: Duration,
+    /// The longest of them.
+    pub sync_time_max: Duration,
+}
+
 /// The state of a shard's rounds.
 #[derive(Default)]
 pub(super) struct Rounds {
+    stats: Cell<RoundStats>,
     /// Logs that changed since the last round began.
     dirty: RefCell<Vec<Log>>,
     waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
@@ -41,6 +56,11 @@ impl LogManager {
             Some(outcome) => outcome.map_err(StorageError::NotCheckpointed),
             None => Err(StorageError::NotCheckpointed("the shard ends".to_string())),
         }
+    }
+
+    /// What the rounds have done so far.
+    pub fn round_stats(&self) -> RoundStats {
+        self.0.rounds.stats.get()
     }
 
     /// Takes note of a log that changed. It says so once until the next round.
@@ -86,7 +106,9 @@ impl LogManager {
     async fn run_rounds(&self) {
         while self.0.rounds.wanted.replace(false) {
             let waiting = self.0.rounds.waiting.take();
+            self.count_round(true);
             let outcome = self.round().await;
+            self.count_round(false);
             if let Err(error) = &outcome {
                 tracing::warn!(directory = %self.0.directory.display(), %error, "no checkpoint");
             }
@@ -140,8 +162,7 @@ impl LogManager {
         plans: Vec<(Log, Plan)>,
         mark: Option<Mark>,
     ) -> Result<(), StorageError> {
-        let synced = self.0.disk.sync_file_system(&self.0.directory).await;
-        if let Err(error) = synced {
+        if let Err(error) = self.sync().await {
             // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
             let error = StorageError::io("sync the file system of", &self.0.directory)(error);
             self.fail(&error.to_string());
@@ -168,6 +189,22 @@ impl LogManager {
             journal.trim(mark);
         }
         Ok(())
+    }
+
+    fn count_round(&self, running: bool) {
+        let stats = &self.0.rounds.stats;
+        let rounds = stats.get().rounds + u64::from(!running);
+        stats.set(RoundStats { rounds, running, ..stats.get() });
+    }
+
+    async fn sync(&self) -> std::io::Result<()> {
+        let (reactor, stats) = (&self.0.reactor, &self.0.rounds.stats);
+        let begin = reactor.now();
+        let synced = self.0.disk.sync_file_system(&self.0.directory).await;
+        let (taken, before) = (reactor.now() - begin, stats.get());
+        let sync_time_max = before.sync_time_max.max(taken);
+        stats.set(RoundStats { sync_time: before.sync_time + taken, sync_time_max, ..before });
+        synced
     }
 
     /// A round that failed: its logs are still behind. On a full device they go on; otherwise nothing more is acknowledged.

@@ -7,6 +7,7 @@
 
 mod files;
 mod rounds;
+mod write_back;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
 use files::OpenFiles;
 pub use rounds::RoundStats;
 use rounds::Rounds;
+pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
 
 /// See the module. One for each shard and log directory; cheap to clone.
 #[derive(Clone)]

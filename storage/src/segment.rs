@@ -68,6 +68,8 @@ pub(crate) struct Segment {
     /// When the segment was made or opened: what it counts from for batches without timestamps.
     created_ms: i64,
     bytes_since_index_entry: u64,
+    /// The write-back of everything before it was asked for.
+    written_back: u64,
     /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
 }
@@ -85,6 +87,7 @@ impl Segment {
             first_timestamp: TimestampMs::NONE,
             created_ms: now_ms,
             bytes_since_index_entry: 0,
+            written_back: 0,
             files: Some(files),
         }
     }
@@ -106,6 +109,7 @@ impl Segment {
             first_timestamp: TimestampMs::NONE,
             created_ms: 0,
             bytes_since_index_entry: 0,
+            written_back: 0,
             files: None,
         }
     }
@@ -120,6 +124,7 @@ impl Segment {
     ) {
         assert!(self.len == 0 && self.offset_index.len() == 0, "only a fresh segment resumes");
         self.len = len;
+        self.written_back = len;
         (self.offset_index, self.time_index) = indexes;
         self.first_timestamp = first_timestamp;
         self.max_timestamp = max_timestamp;

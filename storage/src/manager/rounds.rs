@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ringlane_reactor::{OneshotSender, oneshot};
 
+use super::write_back::WriteBack;
 use super::{Inner, LogManager};
 use crate::error::{StorageError, is_storage_full};
 use crate::journal::{Journal, Mark};
@@ -34,6 +35,7 @@ pub struct RoundStats {
 #[derive(Default)]
 pub(super) struct Rounds {
     stats: Cell<RoundStats>,
+    write_back: WriteBack,
     /// Logs that changed since the last round began.
     dirty: RefCell<Vec<Log>>,
     waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
@@ -72,6 +74,7 @@ impl LogManager {
     pub(crate) fn appended(&self, bytes: usize) {
         let rounds = &self.0.rounds;
         rounds.bytes.set(rounds.bytes.get() + bytes as u64);
+        rounds.write_back.appended(bytes as u64, &rounds.dirty.borrow());
         if rounds.bytes.get() >= self.0.config.checkpoint_interval_bytes {
             self.want_round();
         }

@@ -36,7 +36,7 @@ pub use config::{CleanerConfig, CompactionConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use log::{Appended, DamagedRange, Fetched, Log, Origin, TimestampedOffset};
 pub use log_directory::{LogDirectory, PartitionDirectory};
-pub use manager::LogManager;
+pub use manager::{LogManager, RoundStats};
 pub use meta_properties::MetaProperties;
 pub use names::partition_directory_name;
 pub use recovered::Recovered;

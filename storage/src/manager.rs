@@ -7,6 +7,7 @@
 
 mod files;
 mod rounds;
+mod write_back;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +20,15 @@ use ringlane_reactor::{Disk, Notify, Queue, Reactor};
 use crate::config::LogManagerConfig;
 use crate::error::StorageError;
 use crate::group_sync::GroupSync;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalStats};
 use crate::log::{Log, Shared};
 use crate::recovered::Recovered;
 use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
 
 use files::OpenFiles;
+pub use rounds::RoundStats;
 use rounds::Rounds;
+pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
 
 /// See the module. One for each shard and log directory; cheap to clone.
 #[derive(Clone)]
@@ -151,6 +154,11 @@ impl LogManager {
             }
             opened.await;
         }
+    }
+
+    /// What the journal has done; nothing before it is open.
+    pub fn journal_stats(&self) -> JournalStats {
+        self.0.journal.get().map(Journal::stats).unwrap_or_default()
     }
 
     /// Ends the journal, after the logs were closed.

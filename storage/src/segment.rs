@@ -72,6 +72,8 @@ pub(crate) struct Segment {
     /// Drawn at random: what part of `segment.jitter.ms` this segment is rolled earlier.
     pub(crate) roll_lot: u64,
     bytes_since_index_entry: u64,
+    /// The write-back of everything before it was asked for.
+    written_back: u64,
     /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
     /// What is known to be damaged, in order of its position.
@@ -92,6 +94,7 @@ impl Segment {
             created_ms: now_ms,
             roll_lot: 0,
             bytes_since_index_entry: 0,
+            written_back: 0,
             files: Some(files),
             damage: Vec::new(),
         }
@@ -115,6 +118,7 @@ impl Segment {
             created_ms: 0,
             roll_lot: 0,
             bytes_since_index_entry: 0,
+            written_back: 0,
             files: None,
             damage: Vec::new(),
         }
@@ -130,6 +134,7 @@ impl Segment {
     ) {
         assert!(self.len == 0 && self.offset_index.len() == 0, "only a fresh segment resumes");
         self.len = len;
+        self.written_back = len;
         (self.offset_index, self.time_index) = indexes;
         self.first_timestamp = first_timestamp;
         self.max_timestamp = max_timestamp;

@@ -7,6 +7,7 @@ use ringlane_reactor::OpenOptions;
 use super::{Log, State};
 use crate::error::{StorageError, is_storage_full};
 use crate::journal::Mark;
+use crate::manager::WRITE_BACK_BYTES_MIN;
 use crate::names::Kind;
 use crate::producer_state;
 use crate::shard_checkpoint::Record;
@@ -41,6 +42,11 @@ impl Log {
         if !before {
             self.0.manager.is_dirty(self);
         }
+    }
+
+    /// Has what was appended to the active segment written back, if it is worth it. Answers how many bytes that are.
+    pub(crate) fn start_write_back(&self) -> u64 {
+        self.0.state.borrow_mut().active_mut().start_write_back(WRITE_BACK_BYTES_MIN)
     }
 
     /// What the round shall write of the log; `None` when there is none any more.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ringlane_reactor::{OneshotSender, oneshot};
 
+use super::write_back::WriteBack;
 use super::{Inner, LogManager};
 use crate::error::{StorageError, is_storage_full};
 use crate::journal::{Journal, Mark};
@@ -19,9 +20,24 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// So many logs tell their state before other tasks get their turn.
 const LOGS_PER_TURN: usize = 32;
 
+/// What the rounds of checkpoints have done since the manager was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RoundStats {
+    /// Rounds that ended, well or not.
+    pub rounds: u64,
+    /// Whether one runs.
+    pub running: bool,
+    /// All syncs of the file system together.
+    pub sync_time: Duration,
+    /// The longest of them.
+    pub sync_time_max: Duration,
+}
+
 /// The state of a shard's rounds.
 #[derive(Default)]
 pub(super) struct Rounds {
+    stats: Cell<RoundStats>,
+    write_back: WriteBack,
     /// Logs that changed since the last round began.
     dirty: RefCell<Vec<Log>>,
     waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
@@ -46,6 +62,11 @@ impl LogManager {
         }
     }
 
+    /// What the rounds have done so far.
+    pub fn round_stats(&self) -> RoundStats {
+        self.0.rounds.stats.get()
+    }
+
     /// Takes note of a log that changed. It says so once until the next round.
     pub(crate) fn is_dirty(&self, log: &Log) {
         self.0.rounds.dirty.borrow_mut().push(log.clone());
@@ -55,6 +76,7 @@ impl LogManager {
     pub(crate) fn appended(&self, bytes: usize) {
         let rounds = &self.0.rounds;
         rounds.bytes.set(rounds.bytes.get() + bytes as u64);
+        rounds.write_back.appended(bytes as u64, &rounds.dirty.borrow());
         if rounds.bytes.get() >= self.0.config.checkpoint_interval_bytes {
             self.want_round();
         }
@@ -94,7 +116,9 @@ impl LogManager {
     async fn run_rounds(&self) {
         while self.0.rounds.wanted.replace(false) {
             let waiting = self.0.rounds.waiting.take();
+            self.count_round(true);
             let outcome = self.round().await;
+            self.count_round(false);
             if let Err(error) = &outcome {
                 tracing::warn!(directory = %self.0.directory.display(), %error, "no checkpoint");
             }
@@ -147,8 +171,7 @@ impl LogManager {
         plans: Vec<(Log, Plan)>,
         mark: Option<Mark>,
     ) -> Result<(), StorageError> {
-        let synced = self.0.disk.sync_file_system(&self.0.directory).await;
-        if let Err(error) = synced {
+        if let Err(error) = self.sync().await {
             // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
             let error = StorageError::io("sync the file system of", &self.0.directory)(error);
             self.fail(&error.to_string());
@@ -175,6 +198,22 @@ impl LogManager {
             journal.trim(mark);
         }
         Ok(())
+    }
+
+    fn count_round(&self, running: bool) {
+        let stats = &self.0.rounds.stats;
+        let rounds = stats.get().rounds + u64::from(!running);
+        stats.set(RoundStats { rounds, running, ..stats.get() });
+    }
+
+    async fn sync(&self) -> std::io::Result<()> {
+        let (reactor, stats) = (&self.0.reactor, &self.0.rounds.stats);
+        let begin = reactor.now();
+        let synced = self.0.disk.sync_file_system(&self.0.directory).await;
+        let (taken, before) = (reactor.now() - begin, stats.get());
+        let sync_time_max = before.sync_time_max.max(taken);
+        stats.set(RoundStats { sync_time: before.sync_time + taken, sync_time_max, ..before });
+        synced
     }
 
     /// A round that failed: its logs are still behind. On a full device they go on; otherwise nothing more is acknowledged.

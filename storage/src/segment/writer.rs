@@ -9,6 +9,9 @@ use super::offset_index::can_hold;
 use super::{Located, OffsetEntry, Segment, TimeEntry};
 use crate::config::LogConfig;
 
+/// A page that is not full yet would be written twice.
+const PAGE_BYTES: u64 = 4096;
+
 /// When a segment is complete.
 #[derive(Clone, Copy)]
 pub(crate) struct RollLimits {
@@ -116,6 +119,20 @@ impl Segment {
             self.time_index.push(max);
             self.time_index_end = Some(max);
         }
+    }
+
+    /// Has the whole pages that nobody asked for yet written back, if they are as many as `least_bytes`. Answers how many
+    /// bytes they have.
+    pub(crate) fn start_write_back(&mut self, least_bytes: u64) -> u64 {
+        let end = self.len - self.len % PAGE_BYTES;
+        // A truncation may have cut what was asked for.
+        let start = self.written_back.min(end);
+        let Some(files) = self.files.as_ref().filter(|_| end - start >= least_bytes) else {
+            return 0;
+        };
+        files.log.start_write_back(start, end - start);
+        self.written_back = end;
+        end - start
     }
 
     /// Writes some of the waiting index entries if many wait.

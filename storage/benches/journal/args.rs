@@ -1,0 +1,97 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) const USAGE: &str = "\
+options: --dir DIR           where to write (default: the temporary directory)
+         --shapes 1x1,100x1  partitions × records in flight on each
+         --turnovers N       of the journal (default 10)
+         --seconds-max S     end the journal's side then in any case (default 120)
+         --seconds S         of the two other sides (default 5)
+         --runs N            of each shape (default 3)
+         --files N, --file-mib N   of the journal
+         --open-logs N       with open files (default: all)
+         --json              one object a run";
+
+/// Partitions, and appends in flight on each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
+    pub(crate) partitions: usize,
+    pub(crate) depth: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Args {
+    pub(crate) dir: PathBuf,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) turnovers: u64,
+    pub(crate) seconds_max: Duration,
+    pub(crate) seconds: Duration,
+    pub(crate) runs: usize,
+    pub(crate) files: u32,
+    pub(crate) file_bytes: u64,
+    pub(crate) open_logs: Option<usize>,
+    pub(crate) json: bool,
+}
+
+impl Args {
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let journal = ringlane_storage::journal::JournalConfig::default();
+        let mut args = Self {
+            dir: std::env::temp_dir(),
+            shapes: shapes("1x1,100x4,2000x2")?,
+            turnovers: 10,
+            seconds_max: Duration::from_secs(120),
+            seconds: Duration::from_secs(5),
+            runs: 3,
+            files: journal.files,
+            file_bytes: journal.file_bytes,
+            open_logs: None,
+            json: false,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            match name.as_str() {
+                // What cargo bench says.
+                "--bench" => continue,
+                "--json" => {
+                    args.json = true;
+                    continue;
+                }
+                _ => {}
+            }
+            let value = arguments.next().ok_or(format!("{name} needs a value"))?;
+            args.set(name, value)?;
+        }
+        Ok(args)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let number = || value.parse::<u64>().map_err(|_| format!("{name} {value}: no number"));
+        match name {
+            "--dir" => self.dir = PathBuf::from(value),
+            "--shapes" => self.shapes = shapes(value)?,
+            "--turnovers" => self.turnovers = number()?,
+            "--seconds-max" => self.seconds_max = Duration::from_secs(number()?),
+            "--seconds" => self.seconds = Duration::from_secs(number()?),
+            "--runs" => self.runs = number()? as usize,
+            "--files" => self.files = number()? as u32,
+            "--file-mib" => self.file_bytes = number()? << 20,
+            "--open-logs" => self.open_logs = Some(number()? as usize),
+            _ => return Err(format!("{name} is no option")),
+        }
+        Ok(())
+    }
+}
+
+fn shapes(list: &str) -> Result<Vec<Shape>, String> {
+    let shape = |text: &str| {
+        let (partitions, depth) = text.split_once('x')?;
+        let shape = Shape { partitions: partitions.parse().ok()?, depth: depth.parse().ok()? };
+        (shape.partitions > 0 && shape.depth > 0).then_some(shape)
+    };
+    list.split(',')
+        .map(|text| shape(text).ok_or(format!("{text}: no shape such as 100x4")))
+        .collect()
+}

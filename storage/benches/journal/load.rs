@@ -1,0 +1,244 @@
+//! Appends to real logs and waits for each to be acknowledgeable, as a produce does: `depth` appenders on each partition,
+//! each with one record of 1 KiB at a time.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringlane_batch::{
+    BatchBuilder, BatchFields, Codec, LeaderEpoch, PartitionIndex, TimestampMs, TopicId,
+};
+use ringlane_reactor::{Instant, Queue, Reactor};
+use ringlane_storage::journal::{JournalConfig, JournalStats};
+use ringlane_storage::{
+    Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered, RoundStats,
+};
+
+use crate::args::{Args, Shape};
+
+const RECORD_BYTES: usize = 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Journal,
+    Fdatasync,
+}
+
+/// What one side did.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) records: u64,
+    pub(crate) elapsed: Duration,
+    /// Waits in which no round of checkpoints ran, and the others, in µs and in order.
+    pub(crate) waits: [Vec<u32>; 2],
+    pub(crate) journal: JournalStats,
+    pub(crate) turnovers: f64,
+    /// Records a second in each whole turnover.
+    pub(crate) turnover_rates: Vec<f64>,
+    pub(crate) rounds: RoundStats,
+}
+
+impl Outcome {
+    pub(crate) fn rate(&self) -> f64 {
+        self.records as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The average write of the journal, in whole blocks.
+    pub(crate) fn group_bytes(&self) -> u64 {
+        let average = self.journal.bytes / self.journal.groups.max(1);
+        average.next_multiple_of(4096)
+    }
+}
+
+struct Load {
+    reactor: Reactor,
+    manager: LogManager,
+    batch: Vec<u8>,
+    side: Side,
+    begin: Cell<Instant>,
+    deadline: Cell<Instant>,
+    /// Bytes of groups that end the run, and those of one turnover.
+    bytes_max: u64,
+    turnover_bytes: u64,
+    /// When each turnover ended, with the records by then.
+    turnovers: RefCell<Vec<(Instant, u64)>>,
+    records: Cell<u64>,
+    waits: RefCell<[Vec<u32>; 2]>,
+}
+
+pub(crate) async fn run(
+    reactor: Reactor,
+    args: Args,
+    dir: PathBuf,
+    shape: Shape,
+    side: Side,
+) -> io::Result<Outcome> {
+    crate::fresh(&reactor, &dir).await?;
+    let journal = JournalConfig {
+        files: args.files,
+        file_bytes: args.file_bytes,
+        ..JournalConfig::default()
+    };
+    let turnover_bytes = args.file_bytes * u64::from(args.files);
+    let open_logs_max = args.open_logs.unwrap_or(shape.partitions.max(1));
+    let config = LogManagerConfig { journal, open_logs_max, ..LogManagerConfig::default() };
+    let (manager, logs) = open(&reactor, &dir, config, shape.partitions, side).await;
+    let load = Rc::new(Load {
+        reactor: reactor.clone(),
+        manager: manager.clone(),
+        batch: batch(),
+        side,
+        begin: Cell::new(reactor.now()),
+        deadline: Cell::new(reactor.now()),
+        bytes_max: args.turnovers * turnover_bytes,
+        turnover_bytes,
+        turnovers: RefCell::default(),
+        records: Cell::new(0),
+        waits: RefCell::default(),
+    });
+    // Once round: what a log needs for its first append is not measured.
+    load.round(&logs, 1).await;
+    manager.checkpoint().await.expect("the disk takes it");
+    let seconds = if side == Side::Journal { args.seconds_max } else { args.seconds };
+    let outcome = load.measure(&logs, shape.depth, seconds).await;
+    for log in &logs {
+        // What is closed is removed next.
+        log.go_offline("the run has ended");
+    }
+    manager.close().await;
+    reactor.disk().remove_dir_all(&dir).await?;
+    Ok(outcome)
+}
+
+async fn open(
+    reactor: &Reactor,
+    dir: &Path,
+    config: LogManagerConfig,
+    partitions: usize,
+    side: Side,
+) -> (LogManager, Vec<Log>) {
+    let recovered = Recovered::read(&reactor.disk(), dir).await.expect("an empty directory");
+    let manager = LogManager::new(reactor, dir, Arc::new(recovered), config);
+    let config = match side {
+        Side::Journal => LogConfig::default(),
+        Side::Fdatasync => LogConfig { durable: false, flush_messages: 1, ..LogConfig::default() },
+    };
+    let mut logs = Vec::new();
+    for n in 0..partitions {
+        let key = (TopicId([7; 16]), PartitionIndex(n as i32));
+        let path = dir.join(format!("bench-{n}"));
+        let log = Log::create(&manager, &path, key, config.clone()).await;
+        logs.push(log.expect("the disk takes it"));
+    }
+    manager.settle().await.expect("the disk takes it");
+    manager.begin().await.expect("the disk takes it");
+    (manager, logs)
+}
+
+fn batch() -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Codec::None);
+    let value = vec![b'x'; RECORD_BYTES];
+    builder.append(TimestampMs(1_700_000_000_000), None, Some(&value), &[]);
+    builder.finish(&BatchFields::default()).to_vec()
+}
+
+impl Load {
+    async fn measure(self: &Rc<Self>, logs: &[Log], depth: usize, seconds: Duration) -> Outcome {
+        let (journal, rounds) = (self.manager.journal_stats(), self.manager.round_stats());
+        let begin = self.reactor.now();
+        self.records.set(0);
+        self.waits.take();
+        self.turnovers.take();
+        self.begin.set(begin);
+        self.deadline.set(begin + seconds);
+        self.round(logs, depth).await;
+        let elapsed = self.reactor.now() - begin;
+        let stats = self.manager.journal_stats();
+        let journal = JournalStats {
+            groups: stats.groups - journal.groups,
+            entries: stats.entries - journal.entries,
+            bytes: stats.bytes - journal.bytes,
+            waits_full: stats.waits_full - journal.waits_full,
+        };
+        let after = self.manager.round_stats();
+        let rounds = RoundStats {
+            rounds: after.rounds - rounds.rounds,
+            sync_time: after.sync_time - rounds.sync_time,
+            ..after
+        };
+        let mut waits = self.waits.take();
+        waits.iter_mut().for_each(|waits| waits.sort_unstable());
+        Outcome {
+            records: self.records.get(),
+            elapsed,
+            waits,
+            journal,
+            turnovers: journal.bytes as f64 / self.turnover_bytes as f64,
+            turnover_rates: self.turnover_rates(),
+            rounds,
+        }
+    }
+
+    fn turnover_rates(&self) -> Vec<f64> {
+        let mut before = (self.begin.get(), 0);
+        let mut rates = Vec::new();
+        for &(at, records) in self.turnovers.borrow().iter() {
+            let taken = (at - before.0).as_secs_f64();
+            rates.push((records - before.1) as f64 / taken);
+            before = (at, records);
+        }
+        rates
+    }
+
+    /// All appenders, until each has ended: after one record each when the time is up already.
+    async fn round(self: &Rc<Self>, logs: &[Log], depth: usize) {
+        let base = self.manager.journal_stats().bytes;
+        let appenders: Vec<_> = (0..depth)
+            .flat_map(|_| logs)
+            .map(|log| {
+                let (this, log) = (self.clone(), log.clone());
+                self.reactor.spawn(Queue::Client, async move { this.append_on(log, base).await })
+            })
+            .collect();
+        for appender in appenders {
+            appender.await;
+        }
+    }
+
+    async fn append_on(&self, log: Log, base: u64) {
+        loop {
+            let now = self.append(&log).await;
+            let bytes = self.manager.journal_stats().bytes - base;
+            let done = self.side == Side::Journal && bytes >= self.bytes_max;
+            let turnovers = self.turnovers.borrow().len() as u64;
+            if bytes >= (turnovers + 1) * self.turnover_bytes {
+                self.turnovers.borrow_mut().push((now, self.records.get()));
+            }
+            if done || now >= self.deadline.get() {
+                return;
+            }
+        }
+    }
+
+    /// One record, until it may be acknowledged. Answers when that was.
+    async fn append(&self, log: &Log) -> Instant {
+        let before = self.manager.round_stats();
+        let begin = self.reactor.now();
+        let mut bytes = self.batch.clone();
+        let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
+        let last = appended.expect("the disk takes it").last_offset;
+        while log.acknowledgeable_end() <= last {
+            assert_eq!(log.is_offline(), None);
+            log.durable_changed().await;
+        }
+        let (now, after) = (self.reactor.now(), self.manager.round_stats());
+        let during = before.running || after.running || after.rounds != before.rounds;
+        let wait = u32::try_from((now - begin).as_micros()).unwrap_or(u32::MAX);
+        self.waits.borrow_mut()[usize::from(during)].push(wait);
+        self.records.set(self.records.get() + 1);
+        now
+    }
+}

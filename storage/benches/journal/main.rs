@@ -1,0 +1,84 @@
+//! Durable 1 KiB records a second on the real reactor and disk: the shard's journal, beside an `fdatasync` of each log, beside
+//! the bare device given writes of the journal's sizes. One after the other, as often as `--runs` says:
+//! `cargo bench -p ringlane-storage --bench journal -- --dir DIR`. Some minutes; needs 4 GiB of space.
+
+mod args;
+mod device;
+mod load;
+mod report;
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc;
+
+use args::Args;
+use load::Side;
+use report::Row;
+use ringlane_reactor::{Reactor, ShardConfig, run_shards};
+
+fn main() {
+    // cargo test runs benches too, to see that they compile.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--test") {
+        return;
+    }
+    let args = match Args::parse(&arguments) {
+        Ok(args) => args,
+        Err(reason) => {
+            eprintln!("{reason}\n{}", args::USAGE);
+            std::process::exit(2);
+        }
+    };
+    if !args.json {
+        println!("in {}", args.dir.display());
+    }
+    for shape in args.shapes.clone() {
+        let rows: Vec<Row> = (0..args.runs).map(|_| run(&args, shape)).collect();
+        report::print(&rows, args.json);
+    }
+}
+
+/// One run of all three sides.
+fn run(args: &Args, shape: args::Shape) -> Row {
+    let dir = args.dir.join(format!("ringlane-journal-bench-{}", std::process::id()));
+    let side = |side| {
+        let (args, dir) = (args.clone(), dir.clone());
+        on_a_shard(move |reactor| load::run(reactor, args.clone(), dir.clone(), shape, side))
+    };
+    let fdatasync = side(Side::Fdatasync);
+    let journal = side(Side::Journal);
+    let group_bytes = journal.group_bytes().max(1) as usize;
+    let device = on_a_shard({
+        let (args, dir) = (args.clone(), dir.clone());
+        move |reactor| device::run(reactor, args.clone(), dir.clone(), group_bytes)
+    });
+    Row { shape, fdatasync, journal, device }
+}
+
+/// Runs `work` on a shard of its own and gives its result.
+fn on_a_shard<T, F>(work: impl Fn(Reactor) -> F + Clone + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + 'static,
+{
+    let (done, result) = mpsc::channel();
+    run_shards(&ShardConfig::single(), move |reactor| {
+        let (work, done) = (work.clone(), done.clone());
+        async move {
+            let _ = done.send(work(reactor).await?);
+            Ok(())
+        }
+    })
+    .expect("the disk does its work");
+    result.recv().expect("the work came to its end")
+}
+
+/// Removes what a run left, and begins anew.
+async fn fresh(reactor: &Reactor, dir: &Path) -> io::Result<()> {
+    let disk = reactor.disk();
+    if disk.metadata(dir).await.is_ok() {
+        disk.remove_dir_all(dir).await?;
+    }
+    disk.create_dir_all(dir).await
+}

@@ -1,13 +1,16 @@
 //! Looking at a data directory that no broker runs on: what its files hold, whether they agree, and indexes built anew.
 //! Everything is read through the reactor, a piece at a time, and nothing is changed except by [`rebuild_index`].
 //!
-//! [`Target`] tells what a path is, [`SegmentScan`] and [`IndexEntries`] read one file, [`verify_log`] checks a partition.
+//! [`Target`] tells what a path is, [`SegmentScan`] and [`IndexEntries`] read one file, [`verify_log`] checks a partition,
+//! [`log_recoveries`] says what a start would do.
 
 mod batch;
 mod entries;
 mod index_check;
+mod overlay;
 mod problem;
 mod rebuild;
+mod recovery;
 mod scan;
 mod tables;
 mod target;
@@ -17,6 +20,7 @@ mod walk;
 pub use batch::Batch;
 pub use problem::{Problem, Remedy};
 pub use rebuild::{IndexState, check_index, rebuild_index};
+pub use recovery::{LogRecovery, log_recoveries};
 pub use scan::{Damage, Found, SegmentScan};
 pub use tables::{IndexEntries, OffsetIndexEntry, ProducerEntry, TimeIndexEntry, producers};
 pub use target::{FileKind, PartitionPath, Target, lock};

@@ -194,13 +194,21 @@ fn random_id(reactor: &Reactor) -> TopicId {
     }
 }
 
+/// Whether there is the marker of a clean stop.
+pub(crate) async fn was_left_cleanly(disk: &Disk, dir: &Path) -> Result<bool, StorageError> {
+    let marker = marker_path(dir);
+    match disk.metadata(&marker).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StorageError::io("look at", &marker)(error)),
+    }
+}
+
 /// Whether there is the marker of a clean stop; removes it, so that the next start knows only its own stop.
 async fn take_clean_shutdown(disk: &Disk, dir: &Path) -> Result<bool, StorageError> {
     let marker = marker_path(dir);
-    match disk.metadata(&marker).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(StorageError::io("look at", &marker)(error)),
+    if !was_left_cleanly(disk, dir).await? {
+        return Ok(false);
     }
     disk.remove_file(&marker).await.map_err(StorageError::io("remove", &marker))?;
     disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;

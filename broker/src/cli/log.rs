@@ -14,15 +14,18 @@ use super::failure::Failure;
 mod dump;
 mod index;
 mod progress;
+mod recovery;
 mod row;
 mod verify;
 
-/// Look at the files of a broker that is stopped: show what they hold, check them, rebuild indexes.
+/// Look at the files of a broker that is stopped: show what they hold, check them, say what a
+/// start would do, rebuild indexes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane log dump ringlane-data/orders-0/00000000000000000000.log --records
   ringlane log dump ringlane-data --topic orders --partition 3 --json
   ringlane log verify ringlane-data
+  ringlane log recovery ringlane-data
   ringlane log index ringlane-data
   ringlane log index --rebuild ringlane-data")]
 pub(crate) struct Log {
@@ -34,6 +37,7 @@ pub(crate) struct Log {
 enum Command {
     Dump(dump::Dump),
     Verify(verify::Verify),
+    Recovery(recovery::Recovery),
     Index(index::Index),
 }
 
@@ -42,6 +46,7 @@ impl Log {
         match self.command {
             Command::Dump(dump) => dump.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Recovery(recovery) => recovery.run(),
             Command::Index(index) => index.run(),
         }
     }

@@ -234,11 +234,98 @@ fn what_is_no_log_is_refused() {
         (&["verify"], &here.join("missing"), 1),
         (&["dump", "--topic", "t"], &here.join("missing"), 1),
         (&["index", "--all"], &here, 2),
+        (&["recovery"], &here, 1),
     ] {
         let ended = log(arguments, path);
         assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
         assert!(!ended.stderr.is_empty() && ended.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+/// What `recovery --json` says of the logs in `data`, by topic and partition.
+fn recovery(data: &Path) -> Vec<Value> {
+    let ended = log(&["recovery", "--json"], data);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let logs: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    logs.as_array().expect("an array").clone()
+}
+
+#[test]
+fn after_a_clean_stop_a_start_has_nothing_to_do() {
+    let (_directory, data) = stopped();
+    let logs = recovery(&data);
+    let last = segments(&data).pop().expect("segments");
+    let bytes = fs::metadata(&last).expect("a file").len();
+    let said = json!({
+        "topic": "t", "partition": 0, "file": last.display().to_string(), "position": bytes,
+        "recovery_point": 1100, "log_end_offset": 1100, "journal_bytes": 0, "problem": null,
+    });
+    assert_eq!((logs.len(), &logs[0]), (2, &said));
+    let ended = log(&["recovery"], &data);
+    let table = String::from_utf8(ended.stdout).expect("text");
+    assert!(table.contains("t-0") && table.contains("JOURNAL BYTES"), "{table}");
+
+    // Records that were on disk and are gone: the start refuses the log.
+    cut(&last, 3);
+    let ended = log(&["recovery", "--json"], &data);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let logs: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    assert!(logs[0]["problem"].as_str().expect("text").contains("were on disk"), "{logs}");
+    assert!(logs[1]["problem"].is_null(), "{logs}");
+}
+
+#[test]
+fn after_a_kill_the_journal_tells_where_logs_end() {
+    let broker = Broker::start(&["log.segment.bytes=4000"]);
+    for topic in ["t", "u"] {
+        run(&broker, &["topic", "create", topic, "--partitions", "1"]);
+    }
+    let lines: String = (0..100).map(|number| format!("k{number}:v{number}\n")).collect();
+    for _ in 0..11 {
+        run_with(&broker, &["produce", "t", "-K", ":"], lines.as_bytes());
+    }
+    let data = broker.data_directory();
+    let directory = broker.kill();
+    assert_eq!(recovery(&data)[0]["log_end_offset"], 1100);
+    // Not a byte behind the synced ones is there: the journal alone holds them.
+    for told in recovery(&data) {
+        let file = PathBuf::from(told["file"].as_str().expect("text"));
+        let position = told["position"].as_u64().expect("a number") as usize;
+        let bytes = fs::read(&file).expect("a file");
+        fs::write(&file, &bytes[..position]).expect("a file");
+    }
+    for later in &segments(&data)[1..] {
+        fs::write(later, "no batch").expect("a file");
+    }
+    let before = contents(&data);
+    let logs = recovery(&data);
+    assert_eq!(contents(&data), before, "nothing is written");
+    let told = |log: &Value| {
+        let number = |name: &str| log[name].as_u64().expect("a number");
+        (number("recovery_point"), number("log_end_offset"), number("journal_bytes"))
+    };
+    assert_eq!(logs.len(), 2);
+    let (point, end, journal_bytes) = told(&logs[0]);
+    assert!(point < 1100 && end == 1100 && journal_bytes > 4000, "{logs:?}");
+    assert_eq!(told(&logs[1]), (0, 0, 0), "{logs:?}");
+    drop(directory);
+}
+
+/// Every file below `path`, by name, with what is in it.
+fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut directories = vec![path.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => directories.push(path),
+                false => files.push((path.clone(), fs::read(&path).expect("a file"))),
+            }
+        }
+    }
+    files.sort();
+    files
 }
 
 /// Bit rot under a running broker: what it hit is refused, what lies behind it is served.

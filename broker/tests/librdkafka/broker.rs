@@ -75,12 +75,13 @@ impl Launch {
         (status, self.log())
     }
 
-    fn log(&self) -> String {
+    /// What it wrote to stderr so far.
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
     }
 
     /// The address in the ready line, once it is there.
-    fn address(&mut self) -> Option<String> {
+    pub(crate) fn address(&mut self) -> Option<String> {
         if let Some(status) = self.process.try_wait().expect("a child") {
             panic!("the broker ended with {status}:\n{}", self.log());
         }
@@ -137,9 +138,14 @@ impl Broker {
 
     /// Kills the process as `kill -9` does, and starts it anew on the same data.
     pub(crate) fn kill_and_restart(self) -> Self {
-        let Self { launch, directory, settings, address: _ } = self;
-        drop(launch); // SIGKILL, and waits for the end
-        Self::start_in(directory, settings)
+        let settings = self.settings.clone();
+        Self::start_in(self.kill(), settings)
+    }
+
+    /// Kills the process as `kill -9` does; the directory with what it leaves.
+    pub(crate) fn kill(self) -> Directory {
+        drop(self.launch); // SIGKILL, and waits for the end
+        self.directory
     }
 
     /// What the broker wrote to stderr so far.

@@ -1,0 +1,178 @@
+//! What a start would do with the logs of a data directory, without doing it: the checkpoints and journals are read as a
+//! start reads them, and the journals' entries are laid over the segments in memory (`overlay.rs`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_reactor::Disk;
+
+use super::overlay::{Overlay, Start};
+use super::target::PartitionPath;
+use crate::error::StorageError;
+use crate::journal::{Damage, Reader};
+use crate::log_directory::was_left_cleanly;
+use crate::names::Kind;
+use crate::partition_metadata;
+use crate::recovered::Recovered;
+use crate::shard_checkpoint::{LogKey, Record, journal_directory};
+
+/// What a start would do with one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecovery {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: PartitionIndex,
+    /// The segment in which the check of the batches begins: the one that the shard's checkpoint names, else the first.
+    pub file: PathBuf,
+    /// So many bytes of it are known to be synced; the check begins behind them.
+    pub position: u64,
+    /// Every record before it is known to be synced.
+    pub recovery_point: Offset,
+    /// Where the log would end.
+    pub log_end_offset: Offset,
+    /// Bytes of the batches that the journal holds and no checkpoint covers.
+    pub journal_bytes: u64,
+    /// Why the log would stay offline.
+    pub problem: Option<String>,
+}
+
+/// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. `progress` is
+/// told of every so many bytes of segments read.
+///
+/// # Errors
+/// The disk's; `Corrupt` for what would keep the broker from starting at all.
+pub async fn log_recoveries(
+    disk: &Disk,
+    directory: &Path,
+    partitions: &[PartitionPath],
+    progress: &dyn Fn(u64),
+) -> Result<Vec<LogRecovery>, StorageError> {
+    let recovered = Recovered::read(disk, directory).await?;
+    let mut journals = Journals::default();
+    let is_clean = was_left_cleanly(disk, directory).await?;
+    for shard in recovered.journals_for(0, 1, is_clean) {
+        journals.read(disk, directory, &recovered, shard).await?;
+    }
+    let mut recoveries = Vec::with_capacity(partitions.len());
+    for partition in partitions {
+        // A log that was never completely created is removed.
+        let Some(topic_id) = partition_metadata::read(disk, &partition.path).await? else {
+            continue;
+        };
+        let key = (topic_id, partition.partition);
+        let overlay = journals.logs.remove(&key).unwrap_or_default();
+        let mut found =
+            recovery(disk, partition, recovered.record(key), &overlay, progress).await?;
+        found.problem = overlay.damage.or(journals.damaged.clone()).or(found.problem);
+        recoveries.push(found);
+    }
+    Ok(recoveries)
+}
+
+/// What the journals hold of each log that no checkpoint covers.
+#[derive(Default)]
+struct Journals {
+    logs: BTreeMap<LogKey, Overlay>,
+    /// Why no log can be trusted.
+    damaged: Option<String>,
+}
+
+impl Journals {
+    async fn read(
+        &mut self,
+        disk: &Disk,
+        directory: &Path,
+        recovered: &Recovered,
+        shard: u16,
+    ) -> Result<(), StorageError> {
+        let dir = journal_directory(directory);
+        let found = recovered.journal(shard).expect("only journals that were found are read");
+        let mut reader = Reader::open(disk, &dir, shard, found.id, found.first_group).await?;
+        let mut logs: BTreeMap<LogKey, Overlay> = BTreeMap::new();
+        while let Some(group) = reader.next().await? {
+            for damage in &group.damage {
+                self.take_damage(shard, damage, &mut logs);
+            }
+            // Nothing of a torn group was acknowledged.
+            let entries = if group.torn { Vec::new() } else { group.entries() };
+            for entry in entries {
+                let key = (entry.head.topic_id, entry.head.partition);
+                let recorded = recovered.record(key).map_or(0, |record| record.log_sequence);
+                if entry.head.log_sequence > recorded {
+                    logs.entry(key).or_insert_with(|| Overlay::behind(recorded)).take(&entry);
+                }
+            }
+        }
+        for (key, log) in logs {
+            let known = self.logs.get(&key);
+            if known.is_none_or(|known| log.log_sequence > known.log_sequence) {
+                self.logs.insert(key, log);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_damage(&mut self, shard: u16, damage: &Damage, logs: &mut BTreeMap<LogKey, Overlay>) {
+        let (first, last) = (damage.groups.start, damage.groups.end - 1);
+        let reason =
+            format!("groups {first} to {last} of the journal of shard {shard} are damaged");
+        match &damage.logs {
+            None => _ = self.damaged.get_or_insert(reason),
+            Some(listed) => {
+                for log in listed {
+                    let log = logs.entry((log.topic_id, log.partition)).or_default();
+                    log.damage.get_or_insert_with(|| reason.clone());
+                }
+            }
+        }
+    }
+}
+
+async fn recovery(
+    disk: &Disk,
+    partition: &PartitionPath,
+    record: Option<&Record>,
+    overlay: &Overlay,
+    progress: &dyn Fn(u64),
+) -> Result<LogRecovery, StorageError> {
+    let dir = &partition.path;
+    let recorded_start = record.map(|record| record.log_start.offset());
+    let log_start = recorded_start.max(overlay.log_start).unwrap_or(Offset::ZERO);
+    let mut bases = overlay.bases(disk, dir).await?;
+    // What lies wholly before the log's start was deleted.
+    if let Some(first) = bases.range(..=log_start).next_back().copied() {
+        bases = bases.split_off(&first);
+    }
+    let first = bases.first().copied();
+    let start = match (record, overlay.lowest_cut) {
+        (Some(record), Some(cut)) if cut.offset < record.recovery_point.offset() => cut,
+        (Some(record), _) => match first {
+            // Retention has removed everything before it.
+            Some(first)
+                if first >= record.recovery_point.offset() && first > record.segment_base =>
+            {
+                Start::of_segment(first)
+            }
+            _ => Start {
+                base: record.segment_base,
+                position: record.position,
+                offset: record.recovery_point.offset(),
+            },
+        },
+        (None, _) => Start::of_segment(first.unwrap_or(log_start)),
+    };
+    let walked = overlay.end(disk, dir, &bases, start, progress).await?;
+    Ok(LogRecovery {
+        topic: partition.topic.clone(),
+        partition: partition.partition,
+        file: Kind::Log.path(dir, start.base),
+        position: start.position,
+        recovery_point: start.offset,
+        // A log that lost what lay behind its start goes on from there.
+        log_end_offset: walked.end.max(log_start),
+        journal_bytes: overlay.bytes,
+        problem: walked.problem,
+    })
+}

@@ -2,11 +2,12 @@
 
 mod client_is_cut_off;
 mod clock_jumps_back;
-mod crash_during_topic_creation;
 mod cores_come_and_go;
+mod crash_during_topic_creation;
 mod disk_full;
 mod disk_lies;
 mod same_name_again;
+mod slow_disk;
 mod sync_error;
 mod torn_tail;
 

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use ringlane_batch::{
     BatchBuilder, BatchFields, Codec, ProducerEpoch, ProducerId, Sequence, TimestampMs, batches,
 };
-use ringlane_wire::Records;
 use ringlane_wire::messages::fetch::{FetchPartition, FetchTopic};
 use ringlane_wire::messages::produce::{PartitionProduceData, TopicProduceData};
 use ringlane_wire::messages::{FetchRequest, InitProducerIdRequest, ProduceRequest};
+use ringlane_wire::{ErrorCode, Records};
 
 use super::connection::{Connection, decode};
 use super::{Client, Failure, check};
@@ -126,8 +126,10 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     ///
+    /// A batch whose checksum does not match is CORRUPT_MESSAGE, as it is to Kafka's consumers.
+    ///
     /// # Panics
-    /// When what comes back is not whole, valid batches.
+    /// When what comes back is not whole batches.
     pub async fn fetch(
         &mut self,
         topic: &str,
@@ -156,7 +158,10 @@ impl Client {
         Ok(Fetched {
             high_watermark: data.high_watermark,
             log_start_offset: data.log_start_offset,
-            records: data.records.as_ref().map_or_else(Vec::new, |records| read(records, offset)),
+            records: match &data.records {
+                Some(records) => read(records, offset)?,
+                None => Vec::new(),
+            },
         })
     }
 
@@ -178,12 +183,17 @@ impl Client {
 }
 
 /// The records from `offset` on. The first batch may begin before it, the last one may be cut off (KIP-74).
-fn read(records: &Records<'_>, offset: i64) -> Vec<FetchedRecord> {
+fn read(records: &Records<'_>, offset: i64) -> Result<Vec<FetchedRecord>, Failure> {
     let bytes: Vec<u8> = records.parts().flatten().copied().collect();
     let mut all = Vec::new();
     for batch in batches(&bytes) {
         let Ok(batch) = batch else { break };
-        assert!(batch.crc_is_valid(), "a consumer was sent a corrupt batch");
+        if !batch.crc_is_valid() {
+            return match all.is_empty() {
+                true => Err(Failure::Code(ErrorCode::CORRUPT_MESSAGE)),
+                false => Ok(all),
+            };
+        }
         let set = batch.records(BATCH_BYTES_MAX).expect("a fetched batch decompresses");
         for record in set.iter() {
             let record = record.expect("a fetched record decodes");
@@ -193,5 +203,5 @@ fn read(records: &Records<'_>, offset: i64) -> Vec<FetchedRecord> {
             }
         }
     }
-    all
+    Ok(all)
 }

@@ -13,6 +13,8 @@ fn a_torn_tail_is_cut_and_the_log_goes_on() {
         create(&mut cluster, "orders");
         assert_eq!(put(&mut cluster, "orders", "one").ok(), Some(0));
         assert_eq!(put(&mut cluster, "orders", "two").ok(), Some(1));
+        // From the journal into the segment.
+        cluster.restart(CrashKind::Power);
         cluster.crash(CrashKind::Power);
         let path = format!("{DATA}/orders-0/00000000000000000000.log");
         let mut log = cluster.simulation.read_file(cluster.broker, &path).expect("it is there");

@@ -20,9 +20,7 @@ use ringlane_reactor::{OpenOptions, Reactor, Rng};
 use ringlane_storage::{
     Log, LogConfig, LogDirectory, LogKey, LogManager, Origin, PartitionDirectory, StorageError,
 };
-use witness::{
-    Witness, bytes_before, draw_batch, indexes_agree, producers_are_remembered, views,
-};
+use witness::{Witness, bytes_before, draw_batch, indexes_agree, producers_are_remembered, views};
 
 const SEEDS: u64 = 300;
 const ROUNDS: usize = 4;

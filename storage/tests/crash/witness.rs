@@ -102,7 +102,8 @@ pub(crate) async fn producers_are_remembered(log: &Log, found: &[u8], epoch: Lea
         let mut again = found[last].to_vec();
         let base = views(&again).next().expect("a batch").base_offset();
         let refused = log.append(&mut again, epoch, Origin::Client, 0).await;
-        let original = matches!(refused, Err(AppendError::Duplicate(seen)) if seen.base_offset == base);
+        let original =
+            matches!(refused, Err(AppendError::Duplicate(seen)) if seen.base_offset == base);
         assert!(original, "the last batch of producer {id}, sent again: {refused:?}");
         let mut gap = batch_of(&[0], 10, Some((id, 0, next + 7)));
         let refused = log.append(&mut gap, epoch, Origin::Client, 0).await;

@@ -21,6 +21,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STOCK_KAFKA = ROOT / "broker/tests/clients/kafka-tools/stock-kafka"
+VENV = pathlib.Path(os.environ.get("CLIENTS_CACHE", pathlib.Path.home() / ".cache/ringlane-clients")) / "confluent-kafka"
+VERSION = "confluent-kafka==2.16.1"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
@@ -31,6 +33,18 @@ def binary():
     if not path.exists():
         sys.exit(f"no broker at {path}: run `cargo build --release` first, or set RINGLANE")
     return path
+
+
+def enter_venv():
+    """Starts the script again in the environment that has librdkafka's client, made if need be."""
+    if pathlib.Path(sys.prefix).resolve() == VENV.resolve():
+        return
+    if not (VENV / "installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        pip = [VENV / "bin/pip", "install", "--quiet", "--disable-pip-version-check", VERSION]
+        subprocess.run(pip, check=True)
+        (VENV / "installed").write_text(VERSION)
+    os.execv(VENV / "bin/python", [VENV / "bin/python", *sys.argv])
 
 
 def scratch():

@@ -9,16 +9,16 @@
 mod complete;
 mod start;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ringlane_batch::{
     BatchError, BatchView, DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset,
     RecoveryPoint,
 };
-use ringlane_reactor::{Disk, OpenOptions};
+use ringlane_reactor::{DirEntry, Disk, OpenOptions};
 
-use crate::compaction::swap;
+use crate::compaction::swap::{self, SEGMENT_KINDS};
 use crate::config::LogConfig;
 use crate::error::StorageError;
 use crate::leader_epochs::LeaderEpochs;
@@ -59,9 +59,12 @@ impl RecoveryReport {
 }
 
 /// The names in a log's directory.
+#[derive(Default)]
 struct Listing {
     logs: BTreeSet<Offset>,
     snapshots: BTreeSet<Offset>,
+    /// How long each file was.
+    lens: BTreeMap<(Kind, Offset), u64>,
 }
 
 /// Reads the log in `dir`, and leaves it there as it was read.
@@ -108,7 +111,7 @@ pub(crate) async fn load(
             fault: None,
         },
     };
-    recovery.run(start, &listing.logs).await?;
+    recovery.run(start, &listing).await?;
     if recovery.end < log_start {
         recovery.begin_anew(log_start).await?;
     }
@@ -117,13 +120,32 @@ pub(crate) async fn load(
     Ok((loaded, report))
 }
 
+impl Listing {
+    fn len_of(&self, kind: Kind, base: Offset) -> Option<u64> {
+        self.lens.get(&(kind, base)).copied()
+    }
+
+    /// Whether the segment ends where the scan would start, its indexes with it: then no file need be opened.
+    fn has_nothing_behind(&self, start: &Start) -> bool {
+        let (offsets, timestamps) = start.entries();
+        let lens = [
+            (Kind::Log, start.position),
+            (Kind::OffsetIndex, u64::from(offsets) * OffsetEntry::LEN as u64),
+            (Kind::TimeIndex, u64::from(timestamps) * TimeEntry::LEN as u64),
+        ];
+        lens.into_iter().all(|(kind, len)| self.len_of(kind, start.base) == Some(len))
+    }
+}
+
 /// Lists what is there. Removes what an interrupted replacement or deletion left, and indexes without a segment.
 async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
     let names = swap::list_settled(disk, dir).await.map_err(StorageError::io("list", dir))?;
-    let mut listing = Listing { logs: BTreeSet::new(), snapshots: BTreeSet::new() };
+    let mut listing = Listing::default();
     let mut indexes = Vec::new();
-    for name in names.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name) {
-        match Kind::parse(&name) {
+    for DirEntry { name, len, .. } in names.into_iter().filter(|entry| !entry.is_dir) {
+        let kind = Kind::parse(&name);
+        listing.lens.extend(kind.map(|kind| (kind, len)));
+        match kind {
             Some((Kind::Log, offset)) => _ = listing.logs.insert(offset),
             Some((Kind::ProducerSnapshot, offset)) => _ = listing.snapshots.insert(offset),
             Some((kind, offset)) => indexes.push((kind, offset)),
@@ -152,6 +174,7 @@ async fn create_first(
     let created = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
     created.map_err(StorageError::io("create a segment in", dir))?;
     listing.logs.insert(base);
+    listing.lens.extend(SEGMENT_KINDS.map(|kind| ((kind, base), 0)));
     Ok(())
 }
 
@@ -197,9 +220,10 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    async fn run(&mut self, start: Start, bases: &BTreeSet<Offset>) -> Result<(), StorageError> {
+    async fn run(&mut self, start: Start, listing: &Listing) -> Result<(), StorageError> {
+        let bases = &listing.logs;
         for &base in bases.range(..start.base) {
-            let segment = self.load_complete(base).await?;
+            let segment = self.load_complete(listing, base).await?;
             self.segments.push(segment);
         }
         let scanned = bases.range(start.base..);
@@ -215,7 +239,7 @@ impl Recovery<'_> {
             if first.is_none() {
                 self.snapshots_waiting.push((base, producer_state::encode(&self.producers)));
             }
-            let segment = self.scan_segment(base, first).await?;
+            let segment = self.scan_segment(listing, base, first).await?;
             self.segments.push(segment);
         }
         Ok(())
@@ -224,12 +248,13 @@ impl Recovery<'_> {
     /// Reads the segment at `base` from `start`, or from its beginning, and cuts it at the first bad batch.
     async fn scan_segment(
         &mut self,
+        listing: &Listing,
         base: Offset,
         start: Option<Start>,
     ) -> Result<Segment, StorageError> {
         let failed = || StorageError::io("recover a segment in", self.dir);
         if let Some(start) = &start
-            && self.nothing_behind(start).await?
+            && listing.has_nothing_behind(start)
         {
             let mut segment = Segment::closed(base, self.now_ms);
             start.resume(&mut segment);
@@ -257,22 +282,6 @@ impl Recovery<'_> {
             files.log.set_len(segment.len).map_err(failed())?;
         }
         Ok(segment)
-    }
-
-    /// Whether the segment ends where the scan would start, its indexes with it: then no file need be opened.
-    async fn nothing_behind(&self, start: &Start) -> Result<bool, StorageError> {
-        let (offsets, timestamps) = start.entries();
-        let lens = [
-            (Kind::Log, start.position),
-            (Kind::OffsetIndex, u64::from(offsets) * OffsetEntry::LEN as u64),
-            (Kind::TimeIndex, u64::from(timestamps) * TimeEntry::LEN as u64),
-        ];
-        for (kind, len) in lens {
-            if self.len_of(kind, start.base).await? != Some(len) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Takes in the batches of `segment` behind its `len`, up to the first bad one: what is wrong with that.

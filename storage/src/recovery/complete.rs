@@ -4,33 +4,35 @@
 use ringlane_batch::Offset;
 use ringlane_reactor::OpenOptions;
 
-use super::Recovery;
+use super::{Listing, Recovery};
 use crate::error::StorageError;
 use crate::names::Kind;
 use crate::segment::{Entry, Files, OffsetEntry, Segment, TimeEntry, header_at};
 
+impl Listing {
+    /// How many entries an index file holds; `None` when it is missing or holds a part of one.
+    fn entries_of<E: Entry>(&self, kind: Kind, base: Offset) -> Option<u32> {
+        let len = self.len_of(kind, base)?;
+        len.is_multiple_of(E::LEN as u64).then_some((len / E::LEN as u64) as u32)
+    }
+}
+
 impl Recovery<'_> {
     /// A segment before the recovery point: complete, synced, not scanned.
-    pub(super) async fn load_complete(&self, base: Offset) -> Result<Segment, StorageError> {
-        let len = self.len_of(Kind::Log, base).await?.unwrap_or(0);
-        let offsets = self.entries_of::<OffsetEntry>(Kind::OffsetIndex, base).await?;
-        let timestamps = self.entries_of::<TimeEntry>(Kind::TimeIndex, base).await?;
+    pub(super) async fn load_complete(
+        &self,
+        listing: &Listing,
+        base: Offset,
+    ) -> Result<Segment, StorageError> {
+        let len = listing.len_of(Kind::Log, base).unwrap_or(0);
+        let offsets = listing.entries_of::<OffsetEntry>(Kind::OffsetIndex, base);
+        let timestamps = listing.entries_of::<TimeEntry>(Kind::TimeIndex, base);
         match (offsets, timestamps) {
             (Some(offsets), Some(timestamps)) => {
                 Ok(Segment::complete(base, len, offsets, timestamps))
             }
             _ => self.rebuild_indexes(base, len).await,
         }
-    }
-
-    /// How many entries an index file holds; `None` when it is missing or holds a part of one.
-    async fn entries_of<E: Entry>(
-        &self,
-        kind: Kind,
-        base: Offset,
-    ) -> Result<Option<u32>, StorageError> {
-        let len = self.len_of(kind, base).await?;
-        Ok(len.filter(|len| len % E::LEN as u64 == 0).map(|len| (len / E::LEN as u64) as u32))
     }
 
     pub(super) async fn len_of(

@@ -76,14 +76,13 @@ pub(super) async fn find(
     let first = *listing.logs.first().expect("there is a segment");
     match basis {
         Basis::Nothing => Ok(Start::of_segment(first, first, ProducerState::default())),
-        Basis::Record(record) => at_record(disk, dir, listing, record, now_ms).await,
+        Basis::Record(record) => at_record(dir, listing, record, now_ms),
         Basis::Truncation(_) => at_newest_snapshot(disk, dir, listing, now_ms).await,
     }
 }
 
 /// The start at the recovery point of `record`. All before it was on disk: what is missing now was lost.
-async fn at_record(
-    disk: &Disk,
+fn at_record(
     dir: &Path,
     listing: &Listing,
     record: &Record,
@@ -98,11 +97,7 @@ async fn at_record(
         // Retention has removed everything before it.
         return Ok(Start::of_segment(first, first, producers));
     }
-    let len = match disk.metadata(&path).await {
-        Ok(metadata) => metadata.len,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(StorageError::io("look at", &path)(error)),
-    };
+    let len = listing.len_of(Kind::Log, base).unwrap_or(0);
     if len < record.position {
         let reason = format!(
             "has {len} bytes, and {} of them were on disk: records that were acknowledged are lost; put the file back from a copy or a replica",

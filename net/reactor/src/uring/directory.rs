@@ -98,9 +98,15 @@ impl Shard {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string() {
-                names.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
-            }
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let kind = entry.file_type()?;
+            let len = match kind.is_file().then(|| entry.metadata()).transpose() {
+                Ok(metadata) => metadata.map_or(0, |metadata| metadata.len()),
+                // Removed since it was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            names.push(DirEntry { name, is_dir: kind.is_dir(), len });
         }
         names.sort();
         Ok(names)

@@ -31,7 +31,7 @@ async fn read(setting: &Setting, name: &str) -> Vec<u8> {
 
 async fn list(setting: &Setting, name: &str) -> Vec<(String, bool)> {
     let entries = setting.disk().list(&setting.path(name)).await.expect("is listed");
-    entries.into_iter().map(|DirEntry { name, is_dir }| (name, is_dir)).collect()
+    entries.into_iter().map(|DirEntry { name, is_dir, .. }| (name, is_dir)).collect()
 }
 
 fn kind<T>(result: Result<T>) -> ErrorKind {

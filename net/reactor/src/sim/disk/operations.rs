@@ -227,8 +227,13 @@ impl Disk {
 
     pub(in crate::sim) fn list(&mut self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let directory = self.tree.find(path)?;
-        let entry = |(name, is_dir)| DirEntry { name, is_dir };
-        Ok(self.tree.list(directory)?.into_iter().map(entry).collect())
+        let names = self.tree.list(directory)?;
+        let entries = names.into_iter().map(|(name, is_dir)| {
+            let file = self.tree.find(&path.join(&name))?;
+            let len = if is_dir { 0 } else { self.len(file)? };
+            Ok(DirEntry { name, is_dir, len })
+        });
+        entries.collect()
     }
 
     pub(in crate::sim) fn metadata(&mut self, path: &Path) -> io::Result<Metadata> {

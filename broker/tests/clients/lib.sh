@@ -42,6 +42,7 @@ start_broker() {
   for setting in "listeners=PLAINTEXT://127.0.0.1:0" "log.dirs=$work/data" "$@"; do
     arguments+=(--set "$setting")
   done
+  : >"$work/broker.out"
   "$binary" start "${arguments[@]}" >"$work/broker.out" 2>"$work/broker.log" &
   broker_pid=$!
   wait_until 10 "the broker is ready" broker_is_ready

@@ -10,13 +10,18 @@ dump() {
   lacks "Exception" "$out"
 }
 
+# The topic `rolled` gets a segment from each producer, and with the second a snapshot of what the first one sent.
 dump_produce() {
-  local codec
+  local codec turn
   seq 400 | sed 's/.*/key&:value number &, long enough that a batch of these is soon full/' >"$work/lines"
   for codec in none gzip snappy lz4 zstd; do
     tool topics --create --topic "$topic-$codec" --config index.interval.bytes=500
     tool console-producer --topic "$topic-$codec" --reader-property parse.key=true --reader-property key.separator=: \
       --compression-codec "$codec" --batch-size 1000 --command-property enable.idempotence=true <"$work/lines"
+  done
+  tool topics --create --topic "$topic-rolled" --config segment.ms=1
+  for turn in first second; do
+    tool console-producer --topic "$topic-rolled" --command-property enable.idempotence=true <<<"$turn"
   done
 }
 
@@ -49,7 +54,7 @@ dump_indexes() {
 
 dump_snapshots() {
   local snapshot
-  for snapshot in "$work/data/$topic-zstd-0"/*.snapshot; do
+  for snapshot in "$work/data/$topic-rolled-0"/*.snapshot; do
     dump "$snapshot"
     has "producerId: " "$out"
     has "lastOffset: " "$out"

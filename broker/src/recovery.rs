@@ -30,7 +30,12 @@ pub(crate) async fn recover(
     };
     let replay = move |shard: &Rc<Shard>| {
         let (shard, share) = (shard.clone(), share.clone());
-        async move { share.replay(&shard).await.map_err(|error| error.to_string()) }
+        async move {
+            // Before anything is written.
+            let watched = shard.reactor.disk().watch_file_system(&share.directory).await;
+            watched.map_err(|error| error.to_string())?;
+            share.replay(&shard).await.map_err(|error| error.to_string())
+        }
     };
     let mut all = recovered;
     for replayed in shard.router.call_all(shard, replay).await {

@@ -165,12 +165,21 @@ impl Disk {
         either!(&self.0, DiskSide, shard => shard.sync_dir(path).await)
     }
 
+    /// Has [`Disk::sync_file_system`] for `path` tell, from now on, of every failed write-back: what failed before its first
+    /// call may otherwise have been told to another shard, and is told once.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub async fn watch_file_system(&self, path: &Path) -> io::Result<()> {
+        either!(&self.0, DiskSide, shard => shard.watch_file_system(path).await)
+    }
+
     /// Makes everything of the file system that holds the directory `path` durable: every write and every change of a name
     /// that came before this call. Does not stop the shard while it takes its time.
     ///
     /// # Errors
-    /// As syncfs(2): with EIO when any write-back of the file system has failed since this shard's last call for `path`,
-    /// or since nobody has been told of it before the first one.
+    /// As syncfs(2): with EIO when any write-back of the file system has failed since this shard's last call for `path`, or
+    /// since [`Disk::watch_file_system`].
     pub async fn sync_file_system(&self, path: &Path) -> io::Result<()> {
         either!(&self.0, DiskSide, shard => shard.sync_file_system(path).await)
     }

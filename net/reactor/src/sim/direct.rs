@@ -11,6 +11,11 @@ use crate::direct::DirectBuffer;
 use crate::{Queue, oneshot};
 
 impl Shard {
+    /// A failed sync tells everybody here.
+    pub(crate) async fn watch_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
+        self.metadata(path).await.map(drop)
+    }
+
     /// It covers what came before it began, whatever is written while it runs.
     pub(crate) async fn sync_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
         self.alive().await;

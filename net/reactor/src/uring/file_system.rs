@@ -37,6 +37,10 @@ impl Shard {
         receiver.await.unwrap_or_else(|| Err(lost()))
     }
 
+    pub(crate) async fn watch_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
+        self.file_system(path).await.map(drop)
+    }
+
     async fn file_system(self: &Rc<Self>, path: &Path) -> io::Result<Arc<OwnedFd>> {
         // The parent of a plain name is the current directory.
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };

@@ -233,6 +233,9 @@ async fn a_sync_of_what_is_no_directory_fails(setting: Setting) {
         let error = disk.sync_file_system(&setting.path(path)).await.expect_err("fails");
         assert_eq!(error.kind(), kind);
     }
+    let error = disk.watch_file_system(&setting.path("missing")).await.expect_err("fails");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    disk.watch_file_system(&setting.path("")).await.expect("is there");
 }
 
 async fn a_hint_to_write_back_changes_nothing(setting: Setting) {

@@ -27,7 +27,7 @@ use crate::log_start;
 use crate::names::{DELETED_FILE_SUFFIX, Kind};
 use crate::producer_state::{self, ProducerState};
 use crate::recovered::{Basis, FoundLog};
-use crate::segment::{Entry, Files, Located, OffsetEntry, Segment, TimeEntry};
+use crate::segment::{Files, Located, Segment};
 use start::Start;
 
 /// The scan reads this much at once.
@@ -127,13 +127,20 @@ impl Listing {
 
     /// Whether the segment ends where the scan would start, its indexes with it: then no file need be opened.
     fn has_nothing_behind(&self, start: &Start) -> bool {
-        let (offsets, timestamps) = start.entries();
+        let (offsets, timestamps) = start.entries_bytes();
         let lens = [
             (Kind::Log, start.position),
-            (Kind::OffsetIndex, u64::from(offsets) * OffsetEntry::LEN as u64),
-            (Kind::TimeIndex, u64::from(timestamps) * TimeEntry::LEN as u64),
+            (Kind::OffsetIndex, offsets),
+            (Kind::TimeIndex, timestamps),
         ];
         lens.into_iter().all(|(kind, len)| self.len_of(kind, start.base) == Some(len))
+    }
+
+    /// Whether the index files hold what was in them there: somebody may have removed them.
+    fn has_entries_of(&self, start: &Start) -> bool {
+        let (offsets, timestamps) = start.entries_bytes();
+        let lens = [(Kind::OffsetIndex, offsets), (Kind::TimeIndex, timestamps)];
+        lens.into_iter().all(|(kind, len)| self.len_of(kind, start.base).unwrap_or(0) >= len)
     }
 }
 
@@ -263,12 +270,21 @@ impl Recovery<'_> {
         let opened = Files::open(self.disk, self.dir, base, OpenOptions::CREATE).await;
         let files = opened.map_err(failed())?;
         let mut segment = Segment::new(base, files.clone(), self.now_ms);
-        let (offsets, timestamps) = start.as_ref().map_or((0, 0), Start::entries);
-        let cut = |len: u32, entry_len: usize| u64::from(len) * entry_len as u64;
-        files.offset_index.set_len(cut(offsets, OffsetEntry::LEN)).map_err(failed())?;
-        files.time_index.set_len(cut(timestamps, TimeEntry::LEN)).map_err(failed())?;
-        if let Some(start) = start {
-            start.resume(&mut segment);
+        match start {
+            Some(start) if listing.has_entries_of(&start) => {
+                let (offsets, timestamps) = start.entries_bytes();
+                files.offset_index.set_len(offsets).map_err(failed())?;
+                files.time_index.set_len(timestamps).map_err(failed())?;
+                start.resume(&mut segment);
+            }
+            start => {
+                files.offset_index.set_len(0).map_err(failed())?;
+                files.time_index.set_len(0).map_err(failed())?;
+                let position = start.map_or(0, |start| start.position);
+                self.note_headers(&mut segment, position).await.map_err(failed())?;
+                // What is damaged there was on disk, and is a reader's to find: it is no torn tail.
+                segment.len = position;
+            }
         }
         let file_len = files.log.len().map_err(failed())?;
         let before = segment.len;

@@ -335,5 +335,5 @@ fn run(seed: u64) {
 
 #[test]
 fn the_state_that_a_compacted_log_tells_is_the_last_value_of_each_key() {
-    seeds(SEEDS).for_each(run);
+    each_seed("compaction", seeds(SEEDS), run);
 }

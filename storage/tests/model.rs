@@ -1,16 +1,15 @@
-//! A log against a list of batches, under random appends, reads, lookups, checkpoints, truncations and reopenings. The
-//! seed of a failure is in its message; `RINGLANE_SEED` replays
-//! it alone, `RINGLANE_SEEDS` runs that many.
+//! A log against a list of batches, under random settings, appends, reads, lookups, checkpoints, truncations, deletions and
+//! reopenings. The seed of a failure is in its message; `RINGLANE_SEED` replays it alone, `RINGLANE_SEEDS` runs that many.
 
 mod common;
 
 use std::collections::BTreeMap;
 
 use common::*;
-use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
+use ringlane_batch::{BatchView, HighWatermark, LeaderEpoch, Offset, TimestampMs, TimestampType};
 use ringlane_reactor::sim::Options;
 use ringlane_reactor::{Reactor, Rng};
-use ringlane_storage::{AppendError, Log, Origin};
+use ringlane_storage::{AppendError, Log, LogConfig, Origin, ReadError};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 250;
@@ -21,11 +20,14 @@ struct Model {
     /// Each with its records' timestamps.
     batches: Vec<(Vec<u8>, Vec<i64>)>,
     epoch: i32,
+    /// What lies before it was deleted.
+    start: i64,
 }
 
 impl Model {
     fn end(&self) -> i64 {
-        self.batches.last().map_or(0, |(bytes, _)| view(bytes).next_offset().0)
+        let end = self.batches.last().map_or(0, |(bytes, _)| view(bytes).next_offset().0);
+        end.max(self.start)
     }
 
     fn bytes_from(&self, from: i64, until: i64) -> Vec<u8> {
@@ -41,7 +43,8 @@ impl Model {
     fn records(&self) -> impl Iterator<Item = (i64, i64)> {
         self.batches.iter().flat_map(|(bytes, timestamps)| {
             let base = view(bytes).base_offset().0;
-            timestamps.iter().enumerate().map(move |(n, ts)| (base + n as i64, *ts))
+            let all = timestamps.iter().enumerate().map(move |(n, ts)| (base + n as i64, *ts));
+            all.filter(|(offset, _)| *offset >= self.start)
         })
     }
 
@@ -55,14 +58,40 @@ impl Model {
         self.batches.iter().filter_map(|(bytes, _)| of(bytes)).collect()
     }
 
+    /// The batches with a record that was not deleted.
+    fn readable(&self) -> impl Iterator<Item = &Vec<u8>> {
+        let bytes = self.batches.iter().map(|(bytes, _)| bytes);
+        bytes.filter(|bytes| view(bytes).last_offset().0 >= self.start)
+    }
+
     /// Where each epoch with a batch begins.
     fn epochs(&self) -> BTreeMap<i32, i64> {
         let mut epochs = BTreeMap::new();
-        for (bytes, _) in &self.batches {
+        for bytes in self.readable() {
             let batch = view(bytes);
             epochs.entry(batch.leader_epoch().0).or_insert(batch.base_offset().0);
         }
         epochs
+    }
+}
+
+/// Settings of every kind that decides how a log is laid out.
+fn draw_config(rng: &mut Rng) -> LogConfig {
+    let stamps = rng.one_in(4);
+    LogConfig {
+        segment_bytes: [500, 2000, 20_000][rng.below(3) as usize],
+        segment_ms: if rng.one_in(4) { 500 } else { i64::MAX },
+        segment_index_bytes: if rng.one_in(4) { 48 } else { 10 << 20 },
+        index_interval_bytes: [1, 100, 4096][rng.below(3) as usize],
+        durable: rng.one_in(2),
+        flush_messages: [1, 5, i64::MAX as u64][rng.below(3) as usize],
+        flush_ms: if rng.one_in(3) { 10 } else { i64::MAX },
+        timestamp_type: match stamps {
+            true => TimestampType::LogAppendTime,
+            false => TimestampType::CreateTime,
+        },
+        retention_ms: -1,
+        ..small()
     }
 }
 
@@ -74,6 +103,7 @@ struct Run {
     reactor: Reactor,
     rng: Rng,
     log: Log,
+    config: LogConfig,
     model: Model,
 }
 
@@ -87,11 +117,14 @@ impl Run {
             83..87 => self.check_retry().await,
             87..90 => self.log.checkpoint().await.expect("a good disk"),
             90..93 => self.model.epoch += 1,
-            93..96 => self.truncate().await,
-            96..98 => self.reopen().await,
+            93..95 => self.truncate().await,
+            95 => self.delete().await,
+            96 => self.change_config(),
+            97 => self.reopen().await,
             _ => durable(&self.log).await,
         }
         assert_eq!(self.log.log_end().0, self.model.end());
+        assert_eq!(self.log.log_start().0, self.model.start);
     }
 
     async fn append(&mut self) {
@@ -115,10 +148,14 @@ impl Run {
         let appended = self.log.append(&mut bytes, epoch, Origin::Client, now).await;
         match appended {
             Err(AppendError::LargerThanSegment { .. }) => {
-                assert!(bytes.len() > small().segment_bytes as usize);
+                assert!(bytes.len() > self.config.segment_bytes as usize);
             }
             Ok(appended) => {
                 assert_eq!(appended.base_offset.0, self.model.end());
+                let stamped = appended.log_append_time_ms;
+                let stamps = self.config.timestamp_type == TimestampType::LogAppendTime;
+                assert_eq!(stamped, stamps.then_some(now));
+                let timestamps = timestamps.iter().map(|ts| stamped.unwrap_or(*ts)).collect();
                 self.model.batches.push((bytes, timestamps));
             }
             Err(other) => panic!("{other}"),
@@ -132,6 +169,10 @@ impl Run {
         let max_bytes = self.rng.below(4000) as usize;
         let at_least_one = self.rng.one_in(2);
         let read = self.log.read(Offset(from), max_bytes, Offset(until), at_least_one).await;
+        if from < self.model.start {
+            assert!(matches!(read, Err(ReadError::OffsetOutOfRange { .. })), "{from}: {read:?}");
+            return;
+        }
         let read = read.expect("it is in range");
         let got: Vec<u8> = read.batches.concat();
         let expected = self.model.bytes_from(from, until);
@@ -168,6 +209,10 @@ impl Run {
 
     async fn check_retry(&mut self) {
         for (id, (first, count, base)) in self.model.producers() {
+            // Whoever's records were all deleted may be forgotten.
+            if base + i64::from(count) <= self.model.start {
+                continue;
+            }
             let epoch = LeaderEpoch(self.model.epoch);
             let mut retry = batch_of(&vec![1; count as usize], 1, Some((id, 0, first)));
             let again = self.log.append(&mut retry, epoch, Origin::Client, 0).await;
@@ -183,27 +228,44 @@ impl Run {
 
     async fn truncate(&mut self) {
         let back = self.rng.below(30) as i64;
-        let target = (self.model.end() - back).max(0);
+        let target = (self.model.end() - back).max(self.model.start);
         self.log.truncate_to(Offset(target)).await.expect("a good disk");
         self.model.batches.retain(|(bytes, _)| view(bytes).last_offset().0 < target);
         self.model.epoch = self.model.epoch.max(self.log.latest_epoch().0);
     }
 
+    async fn delete(&mut self) {
+        let span = (self.model.end() - self.model.start) as u64;
+        let target = self.model.start + self.rng.below(span + 1) as i64;
+        let end = HighWatermark(self.model.end());
+        let start = self.log.delete_records_before(Offset(target), end).await;
+        assert_eq!(start.expect("a good disk").0, target);
+        self.model.start = target;
+    }
+
+    /// What decides where segments and index entries begin may change at any time.
+    fn change_config(&mut self) {
+        self.config = draw_config(&mut self.rng);
+        self.log.set_config(self.config.clone());
+    }
+
     async fn reopen(&mut self) {
         let end = self.log.close().await.expect("a good disk");
         assert_eq!(end.0, self.model.end());
-        self.log = open(&self.reactor, small()).await;
+        self.log = open(&self.reactor, self.config.clone()).await;
         assert_eq!(self.log.recovery_point().0, self.model.end(), "nothing to recover");
-        assert_eq!(read_all(&self.log).await, self.model.bytes_from(0, i64::MAX));
+        let expected = self.model.bytes_from(self.model.start, i64::MAX);
+        assert_eq!(read_all(&self.log).await, expected);
     }
 }
 
 fn check(seed: u64) {
     let (mut simulation, host) = world(Options::seed(seed));
     simulation.block_on(host, move |reactor| async move {
-        let log = create(&reactor, small()).await;
-        let rng = Rng::new(seed ^ 0x10c);
-        let mut run = Run { reactor, rng, log, model: Model::default() };
+        let mut rng = Rng::new(seed ^ 0x10c);
+        let config = draw_config(&mut rng);
+        let log = create(&reactor, config.clone()).await;
+        let mut run = Run { reactor, rng, log, config, model: Model::default() };
         for _ in 0..STEPS {
             run.step().await;
         }
@@ -213,5 +275,5 @@ fn check(seed: u64) {
 
 #[test]
 fn the_log_is_the_list_of_what_was_appended() {
-    seeds(SEEDS).for_each(check);
+    each_seed("model", seeds(SEEDS), check);
 }

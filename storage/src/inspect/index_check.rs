@@ -106,7 +106,8 @@ impl IndexCheck {
     /// Takes in the next batch.
     pub(super) async fn batch(&mut self, batch: &Batch) -> io::Result<()> {
         let largest = self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp);
-        if batch.max_timestamp > largest {
+        // A batch that compaction emptied keeps the timestamp of records that are no more.
+        if batch.record_count > 0 && batch.max_timestamp > largest {
             self.max_timestamp =
                 Some(TimeEntry { timestamp: batch.max_timestamp, offset: batch.last_offset });
         }

@@ -57,9 +57,10 @@ impl Log {
         if must_roll {
             self.roll(now_ms).await?;
         }
+        let room = self.reserve(batch.len()).await?;
+        // Last: whoever waits for room for long finds the files closed.
         self.open_active().await?;
         // From here on nothing waits: the segment, the journal and the log's memory change together.
-        let room = self.reserve(batch.len()).await?;
         let written = self.0.state.borrow_mut().write(batch, epoch, origin, now_ms);
         let (appended, head) = match written {
             Ok(written) => written,
@@ -88,27 +89,29 @@ impl Log {
         Ok(appended)
     }
 
-    /// Opens the active segment if it was closed while nobody appended.
+    /// Opens the active segment if it was closed while nobody appended. It is open when this returns.
     async fn open_active(&self) -> Result<(), AppendError> {
-        let (dir, base) = {
-            let mut state = self.0.state.borrow_mut();
-            state.was_used = true;
-            if state.active().files.is_some() {
-                return Ok(());
+        loop {
+            let (dir, base) = {
+                let mut state = self.0.state.borrow_mut();
+                state.was_used = true;
+                if state.active().files.is_some() {
+                    return Ok(());
+                }
+                (state.dir.clone(), state.active().base)
+            };
+            let opened = Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await;
+            match opened {
+                Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
+                Err(error) => {
+                    let reason = format!("cannot open the active segment: {error}");
+                    self.go_offline(&reason);
+                    return Err(AppendError::Offline(reason));
+                }
             }
-            (state.dir.clone(), state.active().base)
-        };
-        let opened = Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await;
-        match opened {
-            Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
-            Err(error) => {
-                let reason = format!("cannot open the active segment: {error}");
-                self.go_offline(&reason);
-                return Err(AppendError::Offline(reason));
-            }
+            // Which may close these again, where no others can be.
+            self.0.manager.opened_files(self);
         }
-        self.0.manager.opened_files(self);
-        Ok(())
     }
 
     /// Room in the journal for a batch of a durable log.

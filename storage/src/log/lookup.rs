@@ -8,7 +8,8 @@ use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
 use super::Log;
 use crate::error::ReadError;
 use crate::segment::{
-    TimeEntry, batch_bytes, first_as_new_as, largest_from, locate, older_than, timestamps_below,
+    Located, Source, TimeEntry, batch_bytes, first_as_new_as, largest_from, locate, older_than,
+    timestamps_below,
 };
 
 /// No batch decompresses to more: what was appended was decompressed and checked before.
@@ -125,11 +126,13 @@ impl Log {
     async fn readable_max_timestamp(&self, base: Offset) -> Result<Option<TimeEntry>, ReadError> {
         let max = self.segment_max_timestamp(base).await?;
         let start = self.log_start().offset();
-        if max.is_none_or(|max| max.offset >= start) {
-            return Ok(max);
-        }
-        // It was deleted: the log starts behind it, within its segment.
-        let largest = self.with_source(start, async |source| largest_from(source, start).await);
+        let Some(known) = max.filter(|_| base < start) else { return Ok(max) };
+        // The log starts within the segment: what is the largest there may have been deleted.
+        let largest = self.with_source(start, async |source| match locate(source, start).await? {
+            Some(first) if known.offset > first.last => Ok(Some(known)),
+            Some(first) => largest_readable(source, &first, start).await,
+            None => Ok(None),
+        });
         Ok(largest.await?.and_then(|(largest, _)| largest))
     }
 
@@ -208,13 +211,37 @@ impl Log {
     }
 }
 
+/// The largest timestamp from `start` on, which lies in the batch `first`: of that one only some records count.
+async fn largest_readable(
+    source: &Source,
+    first: &Located,
+    start: Offset,
+) -> io::Result<Option<TimeEntry>> {
+    let bytes = batch_bytes(source, first).await?;
+    let batch = BatchView::parse(&bytes).map_err(damaged)?;
+    let mut largest: Option<TimeEntry> = None;
+    for record in batch.records(DECOMPRESSED_BYTES_MAX).map_err(damaged)?.iter() {
+        let record = record.map_err(damaged)?;
+        let known = largest.map_or(TimestampMs::NONE, |largest| largest.timestamp);
+        if record.offset >= start && record.timestamp > known {
+            largest = Some(TimeEntry { timestamp: record.timestamp, offset: first.last });
+        }
+    }
+    let behind = largest_from(source, first.last.plus(1)).await?;
+    let is_larger = |behind: &TimeEntry| largest.is_none_or(|own| behind.timestamp > own.timestamp);
+    Ok(behind.filter(is_larger).or(largest))
+}
+
+fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
 /// The first record in the batch `bytes` that is as new as `timestamp` and lies at `start` or behind.
 fn first_record(
     bytes: &Bytes,
     timestamp: TimestampMs,
     start: Offset,
 ) -> io::Result<Option<TimestampedOffset>> {
-    let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let batch = BatchView::parse(bytes).map_err(damaged)?;
     let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(damaged)?;
     for record in records.iter() {

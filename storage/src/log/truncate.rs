@@ -45,6 +45,9 @@ impl Log {
     }
 
     async fn truncate_in_turn(&self, offset: Offset) -> Result<LogEndOffset, StorageError> {
+        // Loading begins at the snapshot before the cut, which some round has to have written: from an earlier one on it
+        // would build the indexes of complete segments anew, and a crash would find them half built.
+        self.checkpoint().await?;
         let (files, position, base, new_end) = self.find_cut(offset).await?;
         lower_checkpoint(&self.0.disk, &self.directory(), new_end).await?;
         // First: from here on no replay brings back what is cut.
@@ -148,9 +151,10 @@ impl Log {
     /// Where to cut: the segment's files and base, the position in it, and the offset there.
     async fn find_cut(&self, offset: Offset) -> Result<(Files, u64, Offset, Offset), StorageError> {
         let dir = self.directory();
-        let base = {
+        let (base, start) = {
             let state = self.0.state.borrow();
-            state.segments[state.segment_index(offset)].base
+            let base = state.segments[state.segment_index(offset)].base;
+            (base, state.offsets().start.offset())
         };
         let disk = &self.0.disk;
         let opened = Files::open(disk, &dir, base, ringlane_reactor::OpenOptions::WRITE).await;
@@ -163,7 +167,8 @@ impl Log {
         let batch = locate(&source, offset).await;
         let batch = batch.map_err(StorageError::io("read a segment in", &dir))?;
         Ok(match batch {
-            Some(batch) => (files, batch.position, base, batch.base.min(offset)),
+            // The log's start may lie within the batch; the log never ends before it.
+            Some(batch) => (files, batch.position, base, batch.base.min(offset).max(start)),
             // Only a gap that compaction left is behind the last batch.
             None => (files, source.len, base, offset),
         })

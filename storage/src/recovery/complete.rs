@@ -56,28 +56,36 @@ impl Recovery<'_> {
         files.offset_index.set_len(0).map_err(failed())?;
         files.time_index.set_len(0).map_err(failed())?;
         let mut segment = Segment::new(base, files.clone(), self.now_ms);
-        let mut damage = None;
-        while segment.len < len {
-            match header_at(&files.log, segment.len, len).await {
-                Ok(Some(batch)) if batch.last >= base => {
-                    segment.note(&batch, self.config.index_interval_bytes);
-                }
-                Ok(_) => break,
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    damage = Some(error);
-                    break;
-                }
-                Err(error) => return Err(failed()(error)),
-            }
-        }
-        if let Some(error) = damage {
-            let log = Kind::Log.path(self.dir, base);
-            tracing::error!(log = %log.display(), %error, "damaged before the recovery point");
-        }
+        self.note_headers(&mut segment, len).await.map_err(failed())?;
         segment.flush_indexes().map_err(failed())?;
         files.offset_index.sync_data().await.map_err(failed())?;
         files.time_index.sync_data().await.map_err(failed())?;
         let entries = (segment.offset_index.flushed(), segment.time_index.flushed());
         Ok(Segment::complete(base, len, entries.0, entries.1))
+    }
+
+    /// Takes note of the batches of `segment`, whose files are open, before `len`, as far as their headers go: builds its
+    /// indexes anew.
+    pub(super) async fn note_headers(
+        &self,
+        segment: &mut Segment,
+        len: u64,
+    ) -> std::io::Result<()> {
+        let log = segment.files.as_ref().expect("its files are open").log.clone();
+        while segment.len < len {
+            match header_at(&log, segment.len, len).await {
+                Ok(Some(batch)) if batch.last >= segment.base => {
+                    segment.note(&batch, self.config.index_interval_bytes);
+                }
+                Ok(_) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    let log = Kind::Log.path(self.dir, segment.base);
+                    tracing::error!(log = %log.display(), %error, "damaged before the recovery point");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }

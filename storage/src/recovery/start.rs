@@ -59,9 +59,10 @@ impl Start {
         }
     }
 
-    /// How many offset and time index entries stay.
-    pub(super) fn entries(&self) -> (u32, u32) {
-        (self.offset_entries, self.time_entries)
+    /// The bytes of the offset and time index entries that stay.
+    pub(super) fn entries_bytes(&self) -> (u64, u64) {
+        let bytes = |count: u32, entry_len: usize| u64::from(count) * entry_len as u64;
+        (bytes(self.offset_entries, OffsetEntry::LEN), bytes(self.time_entries, TimeEntry::LEN))
     }
 }
 

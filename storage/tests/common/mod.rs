@@ -158,3 +158,17 @@ pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
         None => 0..number("RINGLANE_SEEDS").unwrap_or(default_count),
     }
 }
+
+/// Runs `run` with each seed; a panic is told with the command that replays it.
+pub(crate) fn each_seed(test: &str, seeds: std::ops::Range<u64>, run: impl Fn(u64)) {
+    let mut failed = Vec::new();
+    for seed in seeds {
+        let run = std::panic::AssertUnwindSafe(|| run(seed));
+        if std::panic::catch_unwind(run).is_err() {
+            let command = "cargo test -p ringlane-storage --test";
+            eprintln!("seed {seed} failed; replay it: RINGLANE_SEED={seed} {command} {test}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
+}

@@ -1,25 +1,19 @@
-//! How a log comes into being, is opened, closed and deleted. Its directory and topic id are durable before the first
-//! append, its end is durable before it counts as closed.
+//! How a log is opened, closed and deleted. Its end is durable before it counts as closed.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ringlane_batch::{DurableEndOffset, LogEndOffset, LogStartOffset, Offset, RecoveryPoint};
-use ringlane_reactor::{Notify, OpenOptions};
+use ringlane_batch::Offset;
+use ringlane_reactor::Notify;
 
-use super::state::Offsets;
-use super::{Loaded, Log, Shared, State};
+use super::{Log, Shared, State};
 use crate::config::LogConfig;
 use crate::error::StorageError;
-use crate::leader_epochs::LeaderEpochs;
 use crate::manager::LogManager;
 use crate::names::deleted_directory_name;
 use crate::partition_metadata;
-use crate::producer_state::ProducerState;
 use crate::recovered::Basis;
 use crate::recovery::{self, RecoveryReport};
-use crate::segment::{Files, Segment};
 use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
 
@@ -33,9 +27,9 @@ impl Log {
         manager: &LogManager,
         dir: &Path,
         key: LogKey,
-        config: LogConfig,
+        config: impl Into<Rc<LogConfig>>,
     ) -> Result<Self, StorageError> {
-        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
+        let (reactor, disk, config) = (&manager.0.reactor, &manager.0.disk, config.into());
         disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
         if partition_metadata::read(disk, dir).await?.is_some() {
             return Err(StorageError::Exists(dir.to_path_buf()));
@@ -115,7 +109,7 @@ impl Log {
         Ok((log, report))
     }
 
-    fn of(manager: &LogManager, state: State) -> Self {
+    pub(super) fn of(manager: &LogManager, state: State) -> Self {
         let mut state = state;
         state.active_mut().roll_lot = manager.0.reactor.random_u64();
         let log = Self(Rc::new(Shared {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ringlane_batch::{
     DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint,
@@ -66,7 +67,8 @@ pub(crate) struct Loaded {
 pub(crate) struct State {
     pub(crate) dir: PathBuf,
     pub(crate) key: LogKey,
-    pub(crate) config: LogConfig,
+    /// Shared by the logs of a topic.
+    pub(crate) config: Rc<LogConfig>,
     /// In order of their base offsets; the last is the active one. Never empty.
     pub(crate) segments: Vec<Segment>,
     offsets: Offsets,
@@ -114,7 +116,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(dir: PathBuf, key: LogKey, config: LogConfig, loaded: Loaded) -> Self {
+    pub(crate) fn new(dir: PathBuf, key: LogKey, config: Rc<LogConfig>, loaded: Loaded) -> Self {
         let mut state = Self {
             dir,
             key,

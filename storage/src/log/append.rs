@@ -98,7 +98,13 @@ impl Log {
             }
             (state.dir.clone(), state.active().base)
         };
-        let opened = Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await;
+        // Asked for so, the ring opens them at once where the kernel knows their names; to make a file it needs a worker.
+        let opened = match Files::open(&self.0.disk, &dir, base, OpenOptions::WRITE).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await
+            }
+            opened => opened,
+        };
         match opened {
             Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
             Err(error) => {

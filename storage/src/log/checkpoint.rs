@@ -119,8 +119,12 @@ impl Log {
         Ok(())
     }
 
-    /// Closes the files of the active segment unless it was appended to since this was last asked. Answers whether none
-    /// are open now.
+    /// Says that the clock of open files looks after the log from now on. Answers whether it did not before.
+    pub(crate) fn watch_files(&self) -> bool {
+        !std::mem::replace(&mut self.0.state.borrow_mut().files_watched, true)
+    }
+
+    /// Closes the log's files unless they were used since this was last asked. Answers whether none are open now.
     pub(crate) fn close_files_if_unused(&self) -> bool {
         self.0.state.borrow_mut().close_files_if_unused()
     }
@@ -202,9 +206,12 @@ impl State {
         }
         // Entries that find no room keep their files open.
         let flushed = self.active().files.is_none() || self.active_mut().flush_indexes().is_ok();
+        self.read_files = None;
         if flushed {
             self.active_mut().files = None;
         }
         flushed
+            self.journaling.shrink_to_fit();
+            self.files_watched = false;
     }
 }

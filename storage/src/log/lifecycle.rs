@@ -18,50 +18,6 @@ use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
 
 impl Log {
-    /// Creates the log `key` in `dir`, whose parent exists. The directory and the topic id in it are durable when this
-    /// returns. What an interrupted creation left there is used.
-    ///
-    /// # Errors
-    /// `Exists` when there is a log, else the disk's.
-    pub async fn create(
-        manager: &LogManager,
-        dir: &Path,
-        key: LogKey,
-        config: impl Into<Rc<LogConfig>>,
-    ) -> Result<Self, StorageError> {
-        let (reactor, disk, config) = (&manager.0.reactor, &manager.0.disk, config.into());
-        disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
-        if partition_metadata::read(disk, dir).await?.is_some() {
-            return Err(StorageError::Exists(dir.to_path_buf()));
-        }
-        let base = Offset::ZERO;
-        let opened = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
-        let files = opened.map_err(StorageError::io("create a segment in", dir))?;
-        let parent = dir.parent().unwrap_or(Path::new("."));
-        disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
-        // Last, and with it the other names in the directory become durable.
-        partition_metadata::write(disk, dir, key.0).await?;
-        let loaded = Loaded {
-            segments: vec![Segment::new(base, files, reactor.wall_clock_ms())],
-            offsets: Offsets {
-                start: LogStartOffset::at(base),
-                recovery_point: RecoveryPoint::at(base),
-                durable: DurableEndOffset::at(base),
-                end: LogEndOffset::at(base),
-            },
-            producers: ProducerState::default(),
-            epochs: LeaderEpochs::default(),
-            snapshots: BTreeSet::new(),
-            snapshots_waiting: Vec::new(),
-            log_sequence: 0,
-        };
-        let mut state = State::new(dir.to_path_buf(), key, config, loaded);
-        state.names_synced = state.names_changed;
-        let log = Self::of(manager, state);
-        manager.opened_files(&log);
-        Ok(log)
-    }
-
     /// Opens the log `key` in `dir`, recovering what an unclean stop left: what journals held of it is in its segments
     /// again; batches behind the recovery point are checked one by one, the log is cut before the first bad one, and the
     /// indexes are built anew from there. A closed log has nothing behind that point.
@@ -100,6 +56,9 @@ impl Log {
         if let Basis::Record(record) = &found.basis {
             let mut state = log.0.state.borrow_mut();
             state.recorded_segment = state.recorded_segment.max(record.segment_base);
+        }
+        if log.0.state.borrow().active().files.is_some() {
+            manager.opened_files(&log);
         }
         let record = log.0.state.borrow().record();
         let as_recorded = matches!(&found.basis, Basis::Record(found) if *found == record);

@@ -92,8 +92,10 @@ pub(crate) struct State {
     pub(crate) sync_registered: bool,
     /// Waits for the next round of checkpoints.
     pub(crate) is_dirty: bool,
-    /// Was appended to since the clock of open files came by.
+    /// Its files were used since the clock of open files came by.
     pub(crate) was_used: bool,
+    /// The clock of open files knows of it.
+    pub(crate) files_watched: bool,
     /// The number of the log's last journal entry, whichever shard's journal it is in.
     pub(crate) log_sequence: u64,
     /// Entries that the journal has taken and not yet made durable: number, and the log's end behind it.
@@ -110,7 +112,7 @@ pub(crate) struct State {
     pub(crate) flush_due: Option<FlushDue>,
     pub(crate) flush_timer_armed: bool,
     /// The files of the complete segment that was read last.
-    pub(crate) read_files: Option<(Offset, Files)>,
+    pub(crate) read_files: Option<Box<(Offset, Files)>>,
     pub(crate) cleaning: Cleaning,
     status: Status,
 }
@@ -136,6 +138,7 @@ impl State {
             sync_registered: false,
             is_dirty: false,
             was_used: false,
+            files_watched: false,
             log_sequence: 0,
             journaling: VecDeque::new(),
             journaled_sequence: 0,

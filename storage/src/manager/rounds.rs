@@ -105,7 +105,7 @@ impl LogManager {
                     None => true,
                 };
                 let Some(inner) = weak.upgrade() else { return };
-                inner.open_files.close_idle();
+                inner.open_files.close_idle(&reactor).await;
                 if rung || reactor.now() >= next_round {
                     let _ = LogManager(inner).checkpoint().await;
                     next_round = reactor.now() + interval;

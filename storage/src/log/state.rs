@@ -258,6 +258,16 @@ impl State {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
+    /// Whether the shard's file says all there is to say of the log.
+    pub(crate) fn is_settled(&self) -> bool {
+        let Offsets { recovery_point, end, .. } = self.offsets;
+        let is_waiting = self.is_dirty || self.truncating.is_some() || self.rolling;
+        self.status == Status::Open
+            && !is_waiting
+            && recovery_point.offset() == end.offset()
+            && self.snapshots_waiting.is_empty()
+    }
+
         self.status == Status::Closed
     }
 

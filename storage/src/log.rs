@@ -208,3 +208,16 @@ impl std::fmt::Debug for Log {
         f.debug_struct("Log").field("dir", &state.dir).field("offsets", state.offsets()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+
+    /// An idle partition may cost 4 KiB, with all that the heap adds to this and the broker keeps of it.
+    #[test]
+    fn a_log_is_small() {
+        let bytes = size_of::<Shared>() + size_of::<Segment>();
+        assert!(bytes <= 1024, "a log of one segment takes {bytes} bytes");
+    }
+}

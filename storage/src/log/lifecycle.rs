@@ -30,9 +30,9 @@ impl Log {
         manager: &LogManager,
         dir: &Path,
         key: LogKey,
-        config: LogConfig,
+        config: impl Into<Rc<LogConfig>>,
     ) -> Result<(Self, RecoveryReport), StorageError> {
-        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
+        let (reactor, disk, config) = (&manager.0.reactor, &manager.0.disk, config.into());
         manager.adopt(key);
         if let Some(reason) = manager.0.recovered.damage_of(key) {
             return Err(StorageError::corrupt(dir, reason));
@@ -61,7 +61,7 @@ impl Log {
             manager.opened_files(&log);
         }
         let record = log.0.state.borrow().record();
-        let as_recorded = matches!(&found.basis, Basis::Record(found) if *found == record);
+        let as_recorded = matches!(&found.basis, Basis::Record(found) if **found == record);
         if !as_recorded || report.truncated_bytes > 0 {
             log.mark_dirty();
         }

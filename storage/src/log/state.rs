@@ -159,6 +159,7 @@ impl State {
     pub(crate) fn replace_with(&mut self, loaded: Loaded) {
         assert!(!loaded.segments.is_empty(), "a log has an active segment");
         self.segments = loaded.segments;
+        self.segments.shrink_to_fit();
         self.producers = loaded.producers;
         self.epochs = loaded.epochs;
         self.snapshots = loaded.snapshots;
@@ -257,7 +258,6 @@ impl State {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
     /// Whether the shard's file says all there is to say of the log.
     pub(crate) fn is_settled(&self) -> bool {
         let Offsets { recovery_point, end, .. } = self.offsets;
@@ -268,6 +268,7 @@ impl State {
             && self.snapshots_waiting.is_empty()
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
         self.status == Status::Closed
     }
 

@@ -32,7 +32,8 @@ pub(crate) struct Partition {
     /// Its records.
     pub(crate) log: Log,
     leader_epoch: Cell<LeaderEpoch>,
-    config: RefCell<TopicConfig>,
+    /// Shared by the partitions of the topic.
+    config: RefCell<Rc<TopicConfig>>,
     in_sync_replicas: Cell<usize>,
     high_watermark: Cell<HighWatermark>,
     appended: Notify,
@@ -79,7 +80,7 @@ impl Partition {
         key: PartitionKey,
         log: Log,
         leader_epoch: LeaderEpoch,
-        config: TopicConfig,
+        config: impl Into<Rc<TopicConfig>>,
     ) -> Rc<Self> {
         log.assign_epoch(leader_epoch);
         let high_watermark = HighWatermark::at(log.acknowledgeable_end());
@@ -88,7 +89,7 @@ impl Partition {
             key,
             log,
             leader_epoch: Cell::new(leader_epoch),
-            config: RefCell::new(config),
+            config: RefCell::new(config.into()),
             in_sync_replicas: Cell::new(1),
             high_watermark: Cell::new(high_watermark),
             appended: Notify::new(),
@@ -108,7 +109,7 @@ impl Partition {
     }
 
     /// The topic's settings.
-    pub(crate) fn config(&self) -> TopicConfig {
+    pub(crate) fn config(&self) -> Rc<TopicConfig> {
         self.config.borrow().clone()
     }
 
@@ -117,7 +118,7 @@ impl Partition {
         &self,
         leader_epoch: LeaderEpoch,
         in_sync_replicas: usize,
-        settings: Option<(TopicConfig, LogConfig)>,
+        settings: Option<(Rc<TopicConfig>, Rc<LogConfig>)>,
     ) {
         assert!(leader_epoch >= self.leader_epoch.get(), "a leader epoch never goes back");
         if leader_epoch > self.leader_epoch.get() {

@@ -2,7 +2,7 @@
 //! it no longer has is deleted.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::Queue;
 use ringlane_storage::{
-    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
-    journal::JournalConfig, partition_directory_name,
+    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, NewLog, Recovered,
+    StorageError, journal::JournalConfig, partition_directory_name,
 };
 use tracing::error;
 
@@ -22,8 +22,10 @@ use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
 use crate::shard::Shard;
 
-/// How many logs a shard opens or creates at the same time.
-const OPENING_MAX: usize = 64;
+/// How many logs a shard opens or deletes at the same time.
+const AT_ONCE_MAX: usize = 64;
+/// From so many on, one look at all names is cheaper than one for each.
+const LISTED_MIN: usize = 16;
 
 /// The partitions of one shard.
 #[derive(Default)]
@@ -139,15 +141,50 @@ pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>) {
         if same && !settings_changed {
             continue;
         }
-        let config = TopicConfig::resolve(&settings, &topic.configs);
+        let part = TopicPart::new(shard, topic, &settings);
         for index in owned_indexes(shard, topic) {
             match shard.partitions.find((topic.id, index)) {
-                Some(partition) => update(shard, &partition, topic, &config),
-                None => missing.push((topic.clone(), index, config.clone())),
+                Some(partition) => part.update(&partition),
+                None => missing.push((part.clone(), index)),
             }
         }
     }
     open_all(shard, missing).await;
+}
+
+/// What the partitions of one topic share.
+struct TopicPart {
+    topic: Arc<Topic>,
+    name: Arc<str>,
+    config: Rc<TopicConfig>,
+    log_config: Rc<LogConfig>,
+}
+
+impl TopicPart {
+    fn new(shard: &Shard, topic: &Arc<Topic>, settings: &BrokerConfig) -> Rc<Self> {
+        let config = TopicConfig::resolve(settings, &topic.configs);
+        let log_config = log_config(&config, shard.config.producer_id_expiration_ms);
+        Rc::new(Self {
+            topic: topic.clone(),
+            name: topic.name.as_str().into(),
+            config: config.into(),
+            log_config: log_config.into(),
+        })
+    }
+
+    fn state(&self, index: PartitionIndex) -> &ringlane_controller::Partition {
+        self.topic.partition(index).expect("an owned partition is in its topic")
+    }
+
+    fn update(&self, partition: &Partition) {
+        let state = self.state(partition.key.1);
+        let settings = (self.config.clone(), self.log_config.clone());
+        partition.update(state.leader_epoch, state.isr.len(), Some(settings));
+    }
+
+    fn directory_name(&self, index: PartitionIndex) -> String {
+        partition_directory_name(&self.topic.name, index)
+    }
 }
 
 /// The broker's settings under what was altered while it ran.
@@ -174,12 +211,6 @@ fn owned_indexes(shard: &Shard, topic: &Topic) -> Vec<PartitionIndex> {
         .collect()
 }
 
-fn update(shard: &Shard, partition: &Partition, topic: &Topic, config: &TopicConfig) {
-    let state = topic.partition(partition.key.1).expect("an owned partition is in its topic");
-    let log_config = log_config(config, shard.config.producer_id_expiration_ms);
-    partition.update(state.leader_epoch, state.isr.len(), Some((config.clone(), log_config)));
-}
-
 async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &ClusterImage) {
     let gone = before.topics().filter(|topic| image.topic_by_id(topic.id).is_none());
     let gone: Vec<&Arc<Topic>> = gone.collect();
@@ -194,63 +225,93 @@ async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &Cluste
             let keys: Vec<_> = by_key.keys().filter(|key| key.0 == id).copied().collect();
             keys.iter().filter_map(|key| by_key.remove(key)).collect()
         };
-        for partition in removed {
+        for partition in &removed {
             shard.coordinators.resign(partition.key);
             partition.end();
-            let name = partition_directory_name(&partition.topic, partition.key.1);
-            if let Err(error) = partition.log.clone().delete().await {
-                error!(name, "the files of a deleted partition stay behind: {error}");
-            }
+        }
+        shard.reactor.for_each(Queue::Client, AT_ONCE_MAX, removed, delete).await;
+    }
+}
+
+async fn delete(partition: Rc<Partition>) {
+    let name = partition_directory_name(&partition.topic, partition.key.1);
+    if let Err(error) = partition.log.clone().delete().await {
+        error!(name, "the files of a deleted partition stay behind: {error}");
+    }
+}
+
+async fn open_all(shard: &Rc<Shard>, missing: Vec<(Rc<TopicPart>, PartitionIndex)>) {
+    let there = directories(shard, &missing).await;
+    let is_there = |(part, index): &(Rc<TopicPart>, PartitionIndex)| {
+        there.contains(&part.directory_name(*index))
+    };
+    let (there, new): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
+    create(shard, new).await;
+    let task_shard = shard.clone();
+    let open = async move |(part, index): (Rc<TopicPart>, PartitionIndex)| {
+        open(&task_shard, &part, index).await;
+    };
+    shard.reactor.for_each(Queue::Client, AT_ONCE_MAX, there, open).await;
+}
+
+/// Which of the partitions' directories are there, by name.
+async fn directories(shard: &Shard, of: &[(Rc<TopicPart>, PartitionIndex)]) -> BTreeSet<String> {
+    let (disk, root) = (shard.reactor.disk(), shard.partitions.logs().directory());
+    if of.len() >= LISTED_MIN {
+        match disk.list(root).await {
+            Ok(names) => return names.into_iter().map(|entry| entry.name).collect(),
+            Err(error) => error!(root = %root.display(), "cannot be listed: {error}"),
         }
     }
+    let mut found = BTreeSet::new();
+    for (part, index) in of {
+        let name = part.directory_name(*index);
+        if disk.metadata(&root.join(&name)).await.is_ok() {
+            found.insert(name);
+        }
+    }
+    found
 }
 
-async fn open_all(shard: &Rc<Shard>, mut missing: Vec<(Arc<Topic>, PartitionIndex, TopicConfig)>) {
-    while !missing.is_empty() {
-        let rest = missing.split_off(missing.len().min(OPENING_MAX));
-        let opening: Vec<_> = missing
-            .into_iter()
-            .map(|(topic, index, config)| {
-                let task_shard = shard.clone();
-                let task = async move { open(&task_shard, &topic, index, config).await };
-                shard.reactor.spawn(Queue::Client, task)
-            })
-            .collect();
-        join_all(opening).await;
-        missing = rest;
+async fn create(shard: &Rc<Shard>, new: Vec<(Rc<TopicPart>, PartitionIndex)>) {
+    let logs = shard.partitions.logs();
+    let wanted = new.iter().map(|(part, index)| NewLog {
+        directory: logs.directory().join(part.directory_name(*index)),
+        key: (part.topic.id, *index),
+        config: part.log_config.clone(),
+    });
+    let created = Log::create_all(logs, wanted.collect()).await;
+    for ((part, index), created) in new.into_iter().zip(created) {
+        lead(shard, &part, index, created);
     }
 }
 
-async fn open(shard: &Rc<Shard>, topic: &Topic, index: PartitionIndex, config: TopicConfig) {
-    let log = match open_log(shard, topic, index, &config).await {
+async fn open(shard: &Rc<Shard>, part: &TopicPart, index: PartitionIndex) {
+    let logs = shard.partitions.logs();
+    let directory = logs.directory().join(part.directory_name(index));
+    let key = (part.topic.id, index);
+    let opened = Log::open(logs, &directory, key, part.log_config.clone()).await;
+    lead(shard, part, index, opened.map(|(log, _report)| log));
+}
+
+/// Takes up leading a partition whose log is there now.
+fn lead(
+    shard: &Rc<Shard>,
+    part: &TopicPart,
+    index: PartitionIndex,
+    log: Result<Log, StorageError>,
+) {
+    let log = match log {
         Ok(log) => log,
         Err(error) => {
-            let name = partition_directory_name(&topic.name, index);
+            let name = part.directory_name(index);
             return error!(name, "the partition stays offline: {error}");
         }
     };
-    let state = topic.partition(index).expect("an owned partition is in its topic");
-    let key = (topic.id, index);
-    let partition =
-        Partition::lead(topic.name.as_str().into(), key, log, state.leader_epoch, config);
+    let (state, key) = (part.state(index), (part.topic.id, index));
+    let (name, config) = (part.name.clone(), part.config.clone());
+    let partition = Partition::lead(name, key, log, state.leader_epoch, config);
     partition.update(state.leader_epoch, state.isr.len(), None);
     shard.partitions.by_key.borrow_mut().insert(key, partition.clone());
     shard.coordinators.elect(shard, &partition);
-}
-
-async fn open_log(
-    shard: &Shard,
-    topic: &Topic,
-    index: PartitionIndex,
-    config: &TopicConfig,
-) -> Result<Log, StorageError> {
-    let logs = shard.partitions.logs();
-    let directory = logs.directory().join(partition_directory_name(&topic.name, index));
-    let config = log_config(config, shard.config.producer_id_expiration_ms);
-    let key = (topic.id, index);
-    if shard.reactor.disk().metadata(&directory).await.is_err() {
-        return Log::create(logs, &directory, key, config).await;
-    }
-    let (log, _report) = Log::open(logs, &directory, key, config).await?;
-    Ok(log)
 }

@@ -12,20 +12,21 @@ use ringlane_storage::{
 use crate::server::{StartError, failed};
 use crate::shard::Shard;
 
-/// Reads the checkpoints, and has every shard write its share of the journals back into the logs.
+/// Reads the checkpoints, and has every shard write its share of the journals back into the logs in `partitions`.
 ///
 /// # Errors
 /// The disk's, and damage to what is only ever replaced whole.
 pub(crate) async fn recover(
     shard: &Rc<Shard>,
     directory: &LogDirectory,
+    partitions: Vec<PartitionDirectory>,
 ) -> Result<Arc<Recovered>, StartError> {
     let disk = shard.reactor.disk();
     let recovered = Recovered::read(&disk, directory.path()).await.map_err(failed)?;
     let share = Share {
         directory: directory.path().to_path_buf(),
         recovered: Arc::new(recovered.clone()),
-        partitions: Arc::new(directory.partitions().await.map_err(failed)?),
+        partitions: Arc::new(partitions),
         was_left_cleanly: directory.was_left_cleanly(),
     };
     let replay = move |shard: &Rc<Shard>| {

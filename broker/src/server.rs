@@ -12,7 +12,7 @@ use ringlane_controller::{
     BrokerRegistration, Command, Controller, CoreEndpoint, CoreIndex, Endpoint, Options, Outcome,
 };
 use ringlane_reactor::{AddressReservation, Mesh, Queue, Reactor};
-use ringlane_storage::{LogDirectory, partition_directory_name};
+use ringlane_storage::{LogDirectory, PartitionDirectory, partition_directory_name};
 use tracing::{info, warn};
 
 use crate::cluster;
@@ -126,8 +126,8 @@ impl Broker {
         }
         shard.run_controller(controller.clone());
         self.register(shard, &controller).await?;
-        set_aside_strays(shard, &directory, &controller).await?;
-        let recovered = recover(shard, &directory).await?;
+        let partitions = set_aside_strays(shard, &directory, &controller).await?;
+        let recovered = recover(shard, &directory, partitions).await?;
         tell_what_was_found(shard, &directory, &recovered).await;
         let publishing = shard.reactor.spawn(Queue::Controller, cluster::publish(shard.clone()));
         cluster::applied(shard, controller.image().version()).await;
@@ -238,13 +238,15 @@ async fn close_logs(shard: &Rc<Shard>) -> bool {
     shard.router.call_all(shard, close).await.into_iter().all(|in_order| in_order)
 }
 
-/// Renames directories of topics that the cluster does not have, so that they are neither served nor lost.
+/// Renames directories of topics that the cluster does not have, so that they are neither served nor lost. Gives back the
+/// others.
 async fn set_aside_strays(
     shard: &Shard,
     directory: &LogDirectory,
     controller: &Controller,
-) -> Result<(), StartError> {
+) -> Result<Vec<PartitionDirectory>, StartError> {
     let image = controller.image();
+    let mut partitions = Vec::new();
     for found in directory.partitions().await.map_err(failed)? {
         let Some(id) = found.topic_id else {
             // Its creation was never answered, and nothing was ever acknowledged in it.
@@ -252,6 +254,7 @@ async fn set_aside_strays(
             continue;
         };
         if image.topic_by_id(id).is_some() {
+            partitions.push(found);
             continue;
         }
         let name = partition_directory_name(&found.topic, found.partition);
@@ -261,7 +264,7 @@ async fn set_aside_strays(
         );
         rename(shard, &found.path, &directory.path().join(aside)).await.map_err(failed)?;
     }
-    Ok(())
+    Ok(partitions)
 }
 
 async fn rename(shard: &Shard, from: &Path, to: &Path) -> io::Result<()> {

@@ -40,6 +40,8 @@ impl LeaderEpochs {
             return false;
         }
         self.truncate_from_end(start);
+        // Seldom more than one: room for another is not kept.
+        self.entries.reserve_exact(1);
         self.entries.push((epoch, start));
         self.assert_ordered();
         true

@@ -2,6 +2,7 @@
 
 mod append;
 mod checkpoint;
+mod create;
 mod damage;
 mod lifecycle;
 mod lookup;
@@ -24,6 +25,7 @@ use ringlane_reactor::{Disk, Notified, Notify, Reactor};
 
 pub use append::{Appended, Origin};
 pub(crate) use checkpoint::Plan;
+pub use create::NewLog;
 pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
@@ -126,7 +128,7 @@ impl Log {
     }
 
     /// The settings in force.
-    pub fn config(&self) -> LogConfig {
+    pub fn config(&self) -> Rc<LogConfig> {
         self.0.state.borrow().config.clone()
     }
 
@@ -141,9 +143,10 @@ impl Log {
         self.0.state.borrow().key
     }
 
-    /// Changes the settings: the next append obeys. Switching durability on syncs what was appended without it.
-    pub fn set_config(&self, config: LogConfig) {
-        self.0.state.borrow_mut().config = config;
+    /// Changes the settings: the next append obeys. Switching durability on syncs what was appended without it. Logs may
+    /// share theirs.
+    pub fn set_config(&self, config: impl Into<Rc<LogConfig>>) {
+        self.0.state.borrow_mut().config = config.into();
         self.register_if_wanted();
     }
 
@@ -203,5 +206,18 @@ impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.0.state.borrow();
         f.debug_struct("Log").field("dir", &state.dir).field("offsets", state.offsets()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+
+    /// An idle partition may cost 4 KiB, with all that the heap adds to this and the broker keeps of it.
+    #[test]
+    fn a_log_is_small() {
+        let bytes = size_of::<Shared>() + size_of::<Segment>();
+        assert!(bytes <= 1024, "a log of one segment takes {bytes} bytes");
     }
 }

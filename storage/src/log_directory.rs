@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ringlane_batch::{PartitionIndex, TopicId};
-use ringlane_reactor::{Disk, FileLock, Reactor};
+use ringlane_reactor::{Disk, FileLock, Queue, Reactor};
 
 use crate::error::StorageError;
 use crate::meta_properties::{self, MetaProperties};
@@ -13,6 +13,8 @@ use crate::names::{is_deleted_directory, parse_partition_directory};
 use crate::partition_metadata;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// So many small files are read at the same time.
+const READS_AT_ONCE: usize = 64;
 
 /// A partition's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub struct PartitionDirectory {
 
 /// A data directory that this process holds. Lives on one shard; the logs in it may live on any.
 pub struct LogDirectory {
+    reactor: Reactor,
     disk: Disk,
     path: PathBuf,
     meta: MetaProperties,
@@ -60,7 +63,8 @@ impl LogDirectory {
         };
         let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
         let was_left_cleanly = take_clean_shutdown(&disk, path).await?;
-        Ok(Self { disk, path: path.to_path_buf(), meta, was_left_cleanly, _lock: lock })
+        let (reactor, path) = (reactor.clone(), path.to_path_buf());
+        Ok(Self { reactor, disk, path, meta, was_left_cleanly, _lock: lock })
     }
 
     /// Where it is.
@@ -83,19 +87,22 @@ impl LogDirectory {
     /// # Errors
     /// The disk's.
     pub async fn partitions(&self) -> Result<Vec<PartitionDirectory>, StorageError> {
-        let mut partitions = Vec::new();
-        for name in self.directories().await? {
+        let names = self.directories().await?;
+        let found = names.iter().filter_map(|name| {
             // The controller's own log has Kafka's name for it, and is none of a broker's partitions.
-            let Some((topic, partition)) =
-                parse_partition_directory(&name).filter(|found| found.0 != "__cluster_metadata")
-            else {
-                continue;
-            };
-            let (topic, path) = (topic.to_string(), self.path.join(&name));
-            let topic_id = partition_metadata::read(&self.disk, &path).await?;
-            partitions.push(PartitionDirectory { topic, partition, path, topic_id });
-        }
-        Ok(partitions)
+            let (topic, partition) =
+                parse_partition_directory(name).filter(|found| found.0 != "__cluster_metadata")?;
+            let (topic, path) = (topic.to_string(), self.path.join(name));
+            Some(PartitionDirectory { topic, partition, path, topic_id: None })
+        });
+        let disk = self.disk.clone();
+        let identify = async move |found: PartitionDirectory| {
+            let topic_id = partition_metadata::read(&disk, &found.path).await?;
+            Ok::<_, StorageError>(PartitionDirectory { topic_id, ..found })
+        };
+        let partitions =
+            self.reactor.for_each(Queue::Client, READS_AT_ONCE, found.collect(), identify);
+        partitions.await.into_iter().collect()
     }
 
     /// Removes what interrupted deletions left. Gives back how many there were.

@@ -4,20 +4,46 @@
 use std::path::{Path, PathBuf};
 
 use ringlane_batch::TopicId;
-use ringlane_reactor::Disk;
+use ringlane_reactor::{Disk, OpenOptions};
 
 use crate::error::StorageError;
 
 const FILE_BYTES_MAX: u64 = 4096;
 
+/// The name of the file.
+pub(crate) const NAME: &str = "partition.metadata";
+
 pub(crate) fn path(dir: &Path) -> PathBuf {
-    dir.join("partition.metadata")
+    dir.join(NAME)
+}
+
+fn temporary_path(dir: &Path) -> PathBuf {
+    dir.join("partition.metadata.tmp")
 }
 
 /// Writes the file, durably.
 pub(crate) async fn write(disk: &Disk, dir: &Path, topic_id: TopicId) -> Result<(), StorageError> {
     let path = path(dir);
     disk.replace(&path, encode(topic_id).as_bytes()).await.map_err(StorageError::io("write", &path))
+}
+
+/// Writes the file under a name that does not count, not durably.
+pub(crate) async fn prepare(
+    disk: &Disk,
+    dir: &Path,
+    topic_id: TopicId,
+) -> Result<(), StorageError> {
+    let path = temporary_path(dir);
+    let opened = disk.open(&path, OpenOptions::CREATE_EMPTY).await;
+    let written = opened.and_then(|file| file.write_at(encode(topic_id).as_bytes(), 0));
+    written.map_err(StorageError::io("write", &path))
+}
+
+/// Gives what was prepared, and is on disk by now, the name that counts, not durably.
+pub(crate) async fn put_in_place(disk: &Disk, dir: &Path) -> Result<(), StorageError> {
+    let path = path(dir);
+    let renamed = disk.rename(&temporary_path(dir), &path).await;
+    renamed.map_err(StorageError::io("write", &path))
 }
 
 /// Reads the file: `None` when there is none, because its partition was never completely created.

@@ -82,7 +82,8 @@ pub(crate) enum Verdict {
 /// The producers of one log, and up to where they were observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerState {
-    producers: BTreeMap<ProducerId, Producer>,
+    /// Boxed: a node of the tree has room for eleven, and most logs have one producer or none.
+    producers: BTreeMap<ProducerId, Box<Producer>>,
 }
 
 impl ProducerState {
@@ -113,7 +114,8 @@ impl ProducerState {
         if !batch.producer_id().is_some() {
             return;
         }
-        let producer = self.producers.entry(batch.producer_id()).or_insert(Producer::NEW);
+        let new = || Box::new(Producer::NEW);
+        let producer = self.producers.entry(batch.producer_id()).or_insert_with(new);
         if producer.epoch != batch.producer_epoch() {
             producer.batches.clear();
             producer.epoch = batch.producer_epoch();
@@ -129,6 +131,10 @@ impl ProducerState {
         }
         if producer.batches.len() == BATCHES_MAX {
             producer.batches.pop_front();
+        }
+        // One by one to the bound, which is not a power of two.
+        if producer.batches.len() == producer.batches.capacity() {
+            producer.batches.reserve_exact(1);
         }
         producer.batches.push_back(SeenBatch {
             last_sequence: batch.last_sequence(),

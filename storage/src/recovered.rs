@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringlane_batch::Offset;
 use ringlane_reactor::Disk;
@@ -30,7 +31,7 @@ pub(crate) enum Basis {
     /// Nothing: no checkpoint has seen the log yet.
     Nothing,
     /// What the last checkpoint says.
-    Record(Record),
+    Record(Arc<Record>),
     /// It was truncated to before that; the epochs it had. The newest snapshot tells the producers.
     Truncation(LeaderEpochs),
 }
@@ -50,7 +51,7 @@ pub(crate) struct FoundJournal {
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// With the shard in whose file each was.
-    records: BTreeMap<LogKey, (u16, Record)>,
+    records: BTreeMap<LogKey, (u16, Arc<Record>)>,
     journals: BTreeMap<u16, FoundJournal>,
     replayed: BTreeMap<LogKey, ReplayedLog>,
     /// Why no log of the directory can be trusted.
@@ -150,12 +151,12 @@ impl Recovered {
         self.journals.get(&shard).copied()
     }
 
-    pub(crate) fn record(&self, key: LogKey) -> Option<&Record> {
+    pub(crate) fn record(&self, key: LogKey) -> Option<&Arc<Record>> {
         self.records.get(&key).map(|(_, record)| record)
     }
 
     /// What the file of `shard` said, and no other file says better.
-    pub(crate) fn records_of(&self, shard: u16) -> BTreeMap<LogKey, Record> {
+    pub(crate) fn records_of(&self, shard: u16) -> BTreeMap<LogKey, Arc<Record>> {
         let own = self.records.iter().filter(|(_, (file, _))| *file == shard);
         own.map(|(key, (_, record))| (*key, record.clone())).collect()
     }

@@ -15,8 +15,9 @@ use crate::names::Kind;
 use crate::recovered::{FoundJournal, Recovered};
 use crate::shard_checkpoint::{LogKey, journal_directory};
 
-/// So many segments are open at the same time while their entries are written.
-const OPEN_FILES_MAX: usize = 256;
+/// So many segments are open at the same time while their entries are written: as many descriptors as the logs of a shard
+/// keep open later.
+const OPEN_FILES_MAX: usize = 3000;
 /// Nobody likes to look at a silent start for longer.
 const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
 

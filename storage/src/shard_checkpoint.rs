@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use ringlane_batch::{
@@ -70,7 +71,8 @@ pub(crate) struct ShardCheckpoint {
     pub(crate) journal_id: u64,
     /// Groups before this one are covered by the records.
     pub(crate) first_group: u64,
-    pub(crate) records: BTreeMap<LogKey, Record>,
+    /// Shared with what the start found.
+    pub(crate) records: BTreeMap<LogKey, Arc<Record>>,
 }
 
 /// The directory of the journals and checkpoints of all shards.
@@ -152,7 +154,7 @@ impl ShardCheckpoint {
         let mut records = BTreeMap::new();
         for _ in 0..count {
             match Record::decode(rest)? {
-                Ok((key, record)) => _ = records.insert(key, record),
+                Ok((key, record)) => _ = records.insert(key, Arc::new(record)),
                 Err(reason) => return Ok(Err(reason)),
             }
         }
@@ -258,7 +260,7 @@ mod tests {
         };
         let idle = Record { max_timestamp: None, producers: Vec::new(), ..record.clone() };
         let key = |n| (TopicId([n; 16]), PartitionIndex(i32::from(n)));
-        let records = BTreeMap::from([(key(1), record), (key(2), idle)]);
+        let records = BTreeMap::from([(key(1), record.into()), (key(2), idle.into())]);
         ShardCheckpoint { journal_id: 77, first_group: 1234, records }
     }
 

@@ -1,26 +1,28 @@
 //! Lets tasks of one shard through one after the other, in the order they came: the appends of a log while its segment
 //! rolls, and whatever replaces files. Without a queue, passing it suspends nobody.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
 use ringlane_reactor::Notify;
 
+/// What only a turnstile needs at which somebody once had to wait.
 #[derive(Default)]
-struct Queue {
-    /// The next ticket to hand out.
-    next: u64,
-    /// The ticket whose turn it is. At most `next`.
-    serving: u64,
+struct Crowd {
     /// Tickets whose holders left before their turn.
-    gone: BTreeSet<u64>,
+    gone: RefCell<BTreeSet<u64>>,
+    bell: Notify,
 }
 
-/// See the module. Fair, and safe against tasks that are dropped while they wait or while it is their turn.
+/// See the module. Fair, and safe against tasks that are dropped while they wait or while it is their turn. A few bytes, as
+/// every log has several.
 #[derive(Default)]
 pub(crate) struct Turnstile {
-    queue: RefCell<Queue>,
-    bell: Notify,
+    /// The next ticket to hand out.
+    next: Cell<u64>,
+    /// The ticket whose turn it is. At most `next`.
+    serving: Cell<u64>,
+    crowd: OnceCell<Box<Crowd>>,
 }
 
 /// It is the holder's turn (or will be, within [`Turnstile::enter`]) until this is dropped.
@@ -32,37 +34,30 @@ pub(crate) struct Turn<'a> {
 impl Turnstile {
     /// Waits for the turn of the caller.
     pub(crate) async fn enter(&self) -> Turn<'_> {
-        let turn = self.take_ticket();
-        while self.queue.borrow().serving != turn.ticket {
-            self.bell.notified().await;
+        let turn = Turn { turnstile: self, ticket: self.next.replace(self.next.get() + 1) };
+        while self.serving.get() != turn.ticket {
+            self.crowd.get_or_init(Box::default).bell.notified().await;
         }
         turn
-    }
-
-    fn take_ticket(&self) -> Turn<'_> {
-        let mut queue = self.queue.borrow_mut();
-        let ticket = queue.next;
-        queue.next += 1;
-        Turn { turnstile: self, ticket }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut guard = self.turnstile.queue.borrow_mut();
-        let queue = &mut *guard;
-        assert!(queue.serving <= self.ticket, "a ticket is given back once");
-        if queue.serving != self.ticket {
-            queue.gone.insert(self.ticket);
+        let Turnstile { next, serving, crowd } = self.turnstile;
+        assert!(serving.get() <= self.ticket, "a ticket is given back once");
+        if serving.get() != self.ticket {
+            crowd.get_or_init(Box::default).gone.borrow_mut().insert(self.ticket);
             return;
         }
-        queue.serving += 1;
-        while queue.gone.remove(&queue.serving) {
-            queue.serving += 1;
+        serving.set(serving.get() + 1);
+        if let Some(crowd) = crowd.get() {
+            while crowd.gone.borrow_mut().remove(&serving.get()) {
+                serving.set(serving.get() + 1);
+            }
+            crowd.bell.notify_all();
         }
-        assert!(queue.serving <= queue.next, "no turn without a ticket");
-        drop(guard);
-        self.turnstile.bell.notify_all();
+        assert!(serving.get() <= next.get(), "no turn without a ticket");
     }
 }
 

@@ -252,7 +252,7 @@ impl Life {
     async fn reopen(&mut self) {
         let compacted = self.log.config();
         self.log.close().await.expect("a good disk");
-        self.log = open(&self.reactor, compacted).await;
+        self.log = open(&self.reactor, (*compacted).clone()).await;
         check(&self.log, &self.model).await;
         let producers = self.model.borrow().producers.clone();
         for (id, (first, count, base)) in producers {

@@ -1,5 +1,6 @@
 //! Tasks: what a shard runs, on which of its queues, and how one waits for or cancels another.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -70,5 +71,35 @@ impl<T> Future for Task<T> {
             // The task is gone without a result: it panicked and its panic is already reported, or the shard is ending.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+impl Reactor {
+    /// Does `work` with each of `items`, in a task each, with `at_once` of them at a time; the results in their order.
+    /// Dropping the future cancels the tasks that run.
+    ///
+    /// # Panics
+    /// When `at_once` is 0.
+    pub async fn for_each<T: 'static, R: 'static>(
+        &self,
+        queue: Queue,
+        at_once: usize,
+        items: Vec<T>,
+        work: impl AsyncFn(T) -> R + Clone + 'static,
+    ) -> Vec<R> {
+        assert!(at_once > 0, "some have to begin");
+        let (mut running, mut results) = (VecDeque::new(), Vec::with_capacity(items.len()));
+        for item in items {
+            if running.len() == at_once {
+                let first: Task<R> = running.pop_front().expect("there are some");
+                results.push(first.await);
+            }
+            let work = work.clone();
+            running.push_back(self.spawn(queue, async move { work(item).await }));
+        }
+        for task in running {
+            results.push(task.await);
+        }
+        results
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ringlane_batch::{BatchError, BatchView, Decompressor, Offset};
 use ringlane_reactor::{Disk, OpenOptions};
@@ -41,7 +42,7 @@ pub(crate) struct Job {
     /// How often the log had been truncated when they were looked at.
     pub(crate) truncations: u64,
     pub(crate) dirty: Dirty,
-    pub(crate) config: LogConfig,
+    pub(crate) config: Rc<LogConfig>,
     pub(crate) compaction: CompactionConfig,
 }
 

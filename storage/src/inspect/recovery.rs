@@ -63,8 +63,8 @@ pub async fn log_recoveries(
         };
         let key = (topic_id, partition.partition);
         let overlay = journals.logs.remove(&key).unwrap_or_default();
-        let mut found =
-            recovery(disk, partition, recovered.record(key), &overlay, progress).await?;
+        let record = recovered.record(key).map(|record| &**record);
+        let mut found = recovery(disk, partition, record, &overlay, progress).await?;
         found.problem = overlay.damage.or(journals.damaged.clone()).or(found.problem);
         recoveries.push(found);
     }

@@ -44,7 +44,8 @@ impl OpenGroup {
         identity: (u64, u16),
         sequence: u64,
     ) -> Self {
-        let mut buffer = reactor.direct_buffer(group_bytes);
+        // A shard that nobody writes to has no need of more: the first claim makes it grow.
+        let mut buffer = reactor.direct_buffer(GroupBuilder::least_bytes(0));
         Self {
             identity,
             builder: GroupBuilder::new(&mut buffer, identity, sequence, &[]),
@@ -52,7 +53,7 @@ impl OpenGroup {
             reserved: 0,
             members: Vec::new(),
             member_of: BTreeMap::new(),
-            spare: vec![reactor.direct_buffer(group_bytes)],
+            spare: Vec::new(),
             group_bytes,
         }
     }
@@ -69,14 +70,15 @@ impl OpenGroup {
         self.builder.padded_bytes()
     }
 
-    /// Claims room for `bytes`, if there is any. A group that nobody uses yet grows for a claim that no ordinary group holds.
+    /// Claims room for `bytes`, if there is any. A group that nobody uses yet grows to the ordinary length, and for a claim
+    /// that no ordinary group holds.
     pub(super) fn reserve(&mut self, reactor: &Reactor, bytes: usize) -> bool {
         let wanted = self.builder.used_bytes() + self.reserved + bytes;
         if wanted > self.buffer.len() {
             if !self.is_empty() || self.reserved > 0 {
                 return false;
             }
-            self.grow(reactor, wanted);
+            self.grow(reactor, wanted.max(self.group_bytes));
         }
         self.reserved += bytes;
         self.check();

@@ -91,27 +91,31 @@ impl Log {
 
     /// Opens the active segment if it was closed while nobody appended. It is open when this returns.
     async fn open_active(&self) -> Result<(), AppendError> {
-        loop {
-            let (dir, base) = {
-                let mut state = self.0.state.borrow_mut();
-                state.was_used = true;
-                if state.active().files.is_some() {
-                    return Ok(());
-                }
-                (state.dir.clone(), state.active().base)
-            };
-            let opened = Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await;
-            match opened {
-                Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
-                Err(error) => {
-                    let reason = format!("cannot open the active segment: {error}");
-                    self.go_offline(&reason);
-                    return Err(AppendError::Offline(reason));
-                }
+        let (dir, base) = {
+            let mut state = self.0.state.borrow_mut();
+            state.was_used = true;
+            if state.active().files.is_some() {
+                return Ok(());
             }
-            // Which may close these again, where no others can be.
-            self.0.manager.opened_files(self);
+            (state.dir.clone(), state.active().base)
+        };
+        // Asked for so, the ring opens them at once where the kernel knows their names; to make a file it needs a worker.
+        let opened = match Files::open(&self.0.disk, &dir, base, OpenOptions::WRITE).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Files::open(&self.0.disk, &dir, base, OpenOptions::CREATE).await
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
+            Err(error) => {
+                let reason = format!("cannot open the active segment: {error}");
+                self.go_offline(&reason);
+                return Err(AppendError::Offline(reason));
+            }
         }
+        self.0.manager.opened_files(self);
+        Ok(())
     }
 
     /// Room in the journal for a batch of a durable log.

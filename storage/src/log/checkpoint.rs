@@ -1,6 +1,8 @@
 //! A log's part in a round of checkpoints: it tells what its shard's file shall say of it, and once that is on disk moves
 //! its recovery point there. The sync between the two is the shard's (`manager/rounds.rs`).
 
+use std::sync::Arc;
+
 use ringlane_batch::{LogEndOffset, Offset, RecoveryPoint};
 use ringlane_reactor::OpenOptions;
 
@@ -14,7 +16,7 @@ use crate::shard_checkpoint::Record;
 
 /// What a log told when a round began: everything in it is in the page cache.
 pub(crate) struct Plan {
-    record: Record,
+    record: Arc<Record>,
     /// The snapshots that the round writes.
     snapshots: Vec<Offset>,
     names_changed: u64,
@@ -90,7 +92,7 @@ impl Log {
 
     /// The round's sync has ended well: what it proves. Of a log that was truncated since, that is as true as it was: the
     /// truncation is behind it in the journal.
-    pub(crate) fn synced(&self, plan: &Plan) -> Record {
+    pub(crate) fn synced(&self, plan: &Plan) -> Arc<Record> {
         {
             let mut state = self.0.state.borrow_mut();
             if !state.is_closed() && plan.truncations == state.truncations {
@@ -119,8 +121,12 @@ impl Log {
         Ok(())
     }
 
-    /// Closes the files of the active segment unless it was appended to since this was last asked. Answers whether none
-    /// are open now.
+    /// Says that the clock of open files looks after the log from now on. Answers whether it did not before.
+    pub(crate) fn watch_files(&self) -> bool {
+        !std::mem::replace(&mut self.0.state.borrow_mut().files_watched, true)
+    }
+
+    /// Closes the log's files unless they were used since this was last asked. Answers whether none are open now.
     pub(crate) fn close_files_if_unused(&self) -> bool {
         self.0.state.borrow_mut().close_files_if_unused()
     }
@@ -134,7 +140,7 @@ impl State {
         self.flush_indexes()?;
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
         Ok(Some(Plan {
-            record: self.record(),
+            record: Arc::new(self.record()),
             snapshots: Vec::new(),
             names_changed: self.names_changed,
             truncations: self.truncations,
@@ -200,10 +206,13 @@ impl State {
         if std::mem::replace(&mut self.was_used, false) || self.rolling {
             return false;
         }
+        self.read_files = None;
         // Entries that find no room keep their files open.
         let flushed = self.active().files.is_none() || self.active_mut().flush_indexes().is_ok();
         if flushed {
             self.active_mut().files = None;
+            self.journaling.shrink_to_fit();
+            self.files_watched = false;
         }
         flushed
     }

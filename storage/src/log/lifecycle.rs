@@ -1,73 +1,23 @@
-//! How a log comes into being, is opened, closed and deleted. Its directory and topic id are durable before the first
-//! append, its end is durable before it counts as closed.
+//! How a log is opened, closed and deleted. Its end is durable before it counts as closed.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ringlane_batch::{DurableEndOffset, LogEndOffset, LogStartOffset, Offset, RecoveryPoint};
-use ringlane_reactor::{Notify, OpenOptions};
+use ringlane_batch::Offset;
+use ringlane_reactor::Notify;
 
-use super::state::Offsets;
-use super::{Loaded, Log, Shared, State};
+use super::{Log, Shared, State};
 use crate::config::LogConfig;
 use crate::error::StorageError;
-use crate::leader_epochs::LeaderEpochs;
 use crate::manager::LogManager;
 use crate::names::deleted_directory_name;
 use crate::partition_metadata;
-use crate::producer_state::ProducerState;
 use crate::recovered::Basis;
 use crate::recovery::{self, RecoveryReport};
-use crate::segment::{Files, Segment};
 use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
 
 impl Log {
-    /// Creates the log `key` in `dir`, whose parent exists. The directory and the topic id in it are durable when this
-    /// returns. What an interrupted creation left there is used.
-    ///
-    /// # Errors
-    /// `Exists` when there is a log, else the disk's.
-    pub async fn create(
-        manager: &LogManager,
-        dir: &Path,
-        key: LogKey,
-        config: LogConfig,
-    ) -> Result<Self, StorageError> {
-        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
-        disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
-        if partition_metadata::read(disk, dir).await?.is_some() {
-            return Err(StorageError::Exists(dir.to_path_buf()));
-        }
-        let base = Offset::ZERO;
-        let opened = Files::open(disk, dir, base, OpenOptions::CREATE_EMPTY).await;
-        let files = opened.map_err(StorageError::io("create a segment in", dir))?;
-        let parent = dir.parent().unwrap_or(Path::new("."));
-        disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
-        // Last, and with it the other names in the directory become durable.
-        partition_metadata::write(disk, dir, key.0).await?;
-        let loaded = Loaded {
-            segments: vec![Segment::new(base, files, reactor.wall_clock_ms())],
-            offsets: Offsets {
-                start: LogStartOffset::at(base),
-                recovery_point: RecoveryPoint::at(base),
-                durable: DurableEndOffset::at(base),
-                end: LogEndOffset::at(base),
-            },
-            producers: ProducerState::default(),
-            epochs: LeaderEpochs::default(),
-            snapshots: BTreeSet::new(),
-            snapshots_waiting: Vec::new(),
-            log_sequence: 0,
-        };
-        let mut state = State::new(dir.to_path_buf(), key, config, loaded);
-        state.names_synced = state.names_changed;
-        let log = Self::of(manager, state);
-        manager.opened_files(&log);
-        Ok(log)
-    }
-
     /// Opens the log `key` in `dir`, recovering what an unclean stop left: what journals held of it is in its segments
     /// again; batches behind the recovery point are checked one by one, the log is cut before the first bad one, and the
     /// indexes are built anew from there. A closed log has nothing behind that point.
@@ -80,9 +30,9 @@ impl Log {
         manager: &LogManager,
         dir: &Path,
         key: LogKey,
-        config: LogConfig,
+        config: impl Into<Rc<LogConfig>>,
     ) -> Result<(Self, RecoveryReport), StorageError> {
-        let (reactor, disk) = (&manager.0.reactor, &manager.0.disk);
+        let (reactor, disk, config) = (&manager.0.reactor, &manager.0.disk, config.into());
         manager.adopt(key);
         if let Some(reason) = manager.0.recovered.damage_of(key) {
             return Err(StorageError::corrupt(dir, reason));
@@ -107,15 +57,18 @@ impl Log {
             let mut state = log.0.state.borrow_mut();
             state.recorded_segment = state.recorded_segment.max(record.segment_base);
         }
+        if log.0.state.borrow().active().files.is_some() {
+            manager.opened_files(&log);
+        }
         let record = log.0.state.borrow().record();
-        let as_recorded = matches!(&found.basis, Basis::Record(found) if *found == record);
+        let as_recorded = matches!(&found.basis, Basis::Record(found) if **found == record);
         if !as_recorded || report.truncated_bytes > 0 {
             log.mark_dirty();
         }
         Ok((log, report))
     }
 
-    fn of(manager: &LogManager, state: State) -> Self {
+    pub(super) fn of(manager: &LogManager, state: State) -> Self {
         let mut state = state;
         state.active_mut().roll_lot = manager.0.reactor.random_u64();
         let log = Self(Rc::new(Shared {
@@ -142,7 +95,10 @@ impl Log {
     pub async fn close(&self) -> Result<Offset, StorageError> {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
-        let closed = self.checkpoint().await;
+        // A round that runs may not have written yet what it took from the log.
+        let is_settled =
+            self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
+        let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
         self.0.state.borrow_mut().close();
         self.0.durable_changed.notify_all();
         closed.map(|()| self.log_end().offset())

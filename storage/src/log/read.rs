@@ -198,22 +198,27 @@ impl Log {
     /// The files of the segment at `base`: open ones, or those of the last read, or opened now.
     pub(super) async fn files_of(&self, base: Offset) -> io::Result<Files> {
         let (dir, known, version) = {
-            let state = self.0.state.borrow();
+            let mut state = self.0.state.borrow_mut();
+            state.was_used = true;
             let open = state.segments.iter().rev().find(|segment| segment.base == base);
-            let last_read = state.read_files.as_ref().filter(|(read, _)| *read == base);
+            let last_read = state.read_files.as_ref().filter(|last| last.0 == base);
             let known = open.and_then(|segment| segment.files.clone());
-            let known = known.or_else(|| last_read.map(|(_, files)| files.clone()));
+            let known = known.or_else(|| last_read.map(|last| last.1.clone()));
             (state.dir.clone(), known, state.files_version())
         };
         if let Some(files) = known {
             return Ok(files);
         }
         let files = Files::open(&self.0.disk, &dir, base, OpenOptions::READ).await?;
-        let mut state = self.0.state.borrow_mut();
-        let has_segment = state.segments.iter().any(|segment| segment.base == base);
-        if !state.is_closed() && has_segment && state.files_version() == version {
-            state.read_files = Some((base, files.clone()));
+        {
+            let mut state = self.0.state.borrow_mut();
+            let has_segment = state.segments.iter().any(|segment| segment.base == base);
+            if state.is_closed() || !has_segment || state.files_version() != version {
+                return Ok(files);
+            }
+            state.read_files = Some(Box::new((base, files.clone())));
         }
+        self.0.manager.opened_files(self);
         Ok(files)
     }
 }

@@ -170,7 +170,7 @@ impl State {
         let first = self.segment_index(start);
         let segments: Vec<Offset> = self.segments.drain(..first).map(|gone| gone.base).collect();
         let base = self.segments[0].base;
-        self.read_files.take_if(|(read, _)| *read < base);
+        self.read_files.take_if(|last| last.0 < base);
         self.snapshots_waiting.retain(|(offset, _)| *offset >= base);
         let kept = self.snapshots.split_off(&base);
         let snapshots = std::mem::replace(&mut self.snapshots, kept);

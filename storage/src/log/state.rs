@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ringlane_batch::{
     DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint,
@@ -66,7 +67,8 @@ pub(crate) struct Loaded {
 pub(crate) struct State {
     pub(crate) dir: PathBuf,
     pub(crate) key: LogKey,
-    pub(crate) config: LogConfig,
+    /// Shared by the logs of a topic.
+    pub(crate) config: Rc<LogConfig>,
     /// In order of their base offsets; the last is the active one. Never empty.
     pub(crate) segments: Vec<Segment>,
     offsets: Offsets,
@@ -90,8 +92,10 @@ pub(crate) struct State {
     pub(crate) sync_registered: bool,
     /// Waits for the next round of checkpoints.
     pub(crate) is_dirty: bool,
-    /// Was appended to since the clock of open files came by.
+    /// Its files were used since the clock of open files came by.
     pub(crate) was_used: bool,
+    /// The clock of open files knows of it.
+    pub(crate) files_watched: bool,
     /// The number of the log's last journal entry, whichever shard's journal it is in.
     pub(crate) log_sequence: u64,
     /// Entries that the journal has taken and not yet made durable: number, and the log's end behind it.
@@ -108,13 +112,13 @@ pub(crate) struct State {
     pub(crate) flush_due: Option<FlushDue>,
     pub(crate) flush_timer_armed: bool,
     /// The files of the complete segment that was read last.
-    pub(crate) read_files: Option<(Offset, Files)>,
+    pub(crate) read_files: Option<Box<(Offset, Files)>>,
     pub(crate) cleaning: Cleaning,
     status: Status,
 }
 
 impl State {
-    pub(crate) fn new(dir: PathBuf, key: LogKey, config: LogConfig, loaded: Loaded) -> Self {
+    pub(crate) fn new(dir: PathBuf, key: LogKey, config: Rc<LogConfig>, loaded: Loaded) -> Self {
         let mut state = Self {
             dir,
             key,
@@ -134,6 +138,7 @@ impl State {
             sync_registered: false,
             is_dirty: false,
             was_used: false,
+            files_watched: false,
             log_sequence: 0,
             journaling: VecDeque::new(),
             journaled_sequence: 0,
@@ -154,6 +159,7 @@ impl State {
     pub(crate) fn replace_with(&mut self, loaded: Loaded) {
         assert!(!loaded.segments.is_empty(), "a log has an active segment");
         self.segments = loaded.segments;
+        self.segments.shrink_to_fit();
         self.producers = loaded.producers;
         self.epochs = loaded.epochs;
         self.snapshots = loaded.snapshots;
@@ -250,6 +256,16 @@ impl State {
             Status::Offline(reason) => Some(reason),
             Status::Closed => Some("it is closed"),
         }
+    }
+
+    /// Whether the shard's file says all there is to say of the log.
+    pub(crate) fn is_settled(&self) -> bool {
+        let Offsets { recovery_point, end, .. } = self.offsets;
+        let is_waiting = self.is_dirty || self.truncating.is_some() || self.rolling;
+        self.status == Status::Open
+            && !is_waiting
+            && recovery_point.offset() == end.offset()
+            && self.snapshots_waiting.is_empty()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,14 +1,19 @@
-//! The bound on open descriptors: logs open the files of their active segment when they are appended to, and close them when
-//! they were not between two rounds, or when others need the room (a clock: who was used since the hand came by gets a
-//! second chance).
+//! The bound on open descriptors: logs open the files of their active segment when they are appended to, and those of another
+//! when it is read, and close them when they were not used for a while, or when others need the room (a clock: who was used
+//! since the hand came by gets a second chance).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
+use ringlane_reactor::Reactor;
+
 use crate::log::{Log, Shared};
 
-/// The logs whose active segment is open.
+/// So many logs are looked at before other tasks get their turn.
+const LOOKS_PER_TURN: usize = 32;
+
+/// The logs that have open files, each once.
 pub(super) struct OpenFiles {
     max: usize,
     logs: RefCell<VecDeque<Weak<Shared>>>,
@@ -20,8 +25,11 @@ impl OpenFiles {
         Self { max, logs: RefCell::default() }
     }
 
-    /// Takes note of a log that has just opened its files, and closes others where they are too many.
+    /// Takes note of a log that has just opened files, and closes others where they are too many.
     pub(super) fn opened(&self, log: &Log) {
+        if !log.watch_files() {
+            return;
+        }
         self.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
         let mut looks = 2 * self.logs.borrow().len();
         while self.logs.borrow().len() > self.max && looks > 0 {
@@ -30,10 +38,15 @@ impl OpenFiles {
         }
     }
 
-    /// The hand passes over every log once.
-    pub(super) fn close_idle(&self) {
+    /// The hand passes over every log once, and others get their turn on its way.
+    pub(super) async fn close_idle(&self, reactor: &Reactor) {
         let looks = self.logs.borrow().len();
-        (0..looks).for_each(|_| self.pass());
+        for look in 1..=looks {
+            self.pass();
+            if look % LOOKS_PER_TURN == 0 {
+                reactor.yield_now().await;
+            }
+        }
     }
 
     fn pass(&self) {
@@ -46,7 +59,12 @@ impl OpenFiles {
 }
 
 impl super::LogManager {
-    /// A log has opened the files of its active segment.
+    /// How many logs have open files.
+    pub fn open_log_count(&self) -> usize {
+        self.0.open_files.logs.borrow().len()
+    }
+
+    /// A log has opened the files of a segment.
     pub(crate) fn opened_files(&self, log: &Log) {
         self.0.open_files.opened(log);
     }

@@ -14,6 +14,7 @@ use crate::error::{StorageError, is_storage_full};
 use crate::journal::{Journal, Mark};
 use crate::log::{Log, Plan};
 use crate::shard_checkpoint::path;
+use crate::turnstile::Turnstile;
 
 /// As often it is looked which logs are idle.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -43,6 +44,7 @@ pub(super) struct Rounds {
     waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
     wanted: Cell<bool>,
     running: Cell<bool>,
+    sync_turn: Turnstile,
     /// Appended since the last round began.
     bytes: Cell<u64>,
 }
@@ -103,7 +105,7 @@ impl LogManager {
                     None => true,
                 };
                 let Some(inner) = weak.upgrade() else { return };
-                inner.open_files.close_idle();
+                inner.open_files.close_idle(&reactor).await;
                 if rung || reactor.now() >= next_round {
                     let _ = LogManager(inner).checkpoint().await;
                     next_round = reactor.now() + interval;
@@ -171,12 +173,7 @@ impl LogManager {
         plans: Vec<(Log, Plan)>,
         mark: Option<Mark>,
     ) -> Result<(), StorageError> {
-        if let Err(error) = self.sync().await {
-            // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
-            let error = StorageError::io("sync the file system of", &self.0.directory)(error);
-            self.fail(&error.to_string());
-            return Err(error);
-        }
+        self.sync_file_system().await?;
         {
             let mut checkpoint = self.0.checkpoint.borrow_mut();
             for (log, plan) in &plans {
@@ -204,6 +201,25 @@ impl LogManager {
         let stats = &self.0.rounds.stats;
         let rounds = stats.get().rounds + u64::from(!running);
         stats.set(RoundStats { rounds, running, ..stats.get() });
+    }
+
+    /// Makes everything of the file system durable that was written before the call. One at a time: the kernel tells of a
+    /// failed write-back once, and whoever is told ends the logs before another is told nothing.
+    ///
+    /// # Errors
+    /// The disk's; all logs are then offline, for good.
+    pub(crate) async fn sync_file_system(&self) -> Result<(), StorageError> {
+        let _turn = self.0.rounds.sync_turn.enter().await;
+        let synced = self.sync().await;
+        if let Some(reason) = &*self.0.failed.borrow() {
+            return Err(StorageError::Offline(reason.clone()));
+        }
+        synced.map_err(|error| {
+            // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
+            let error = StorageError::io("sync the file system of", &self.0.directory)(error);
+            self.fail(&error.to_string());
+            error
+        })
     }
 
     async fn sync(&self) -> std::io::Result<()> {

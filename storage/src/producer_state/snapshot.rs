@@ -93,7 +93,7 @@ pub(crate) fn decode(bytes: &[u8], now_ms: i64) -> Result<ProducerState, &'stati
     let mut producers = BTreeMap::new();
     for _ in 0..count {
         let (id, producer) = decode_producer(&mut fields, now_ms)?;
-        producers.insert(id, producer);
+        producers.insert(id, Box::new(producer));
     }
     while !fields.0.is_empty() {
         decode_earlier(&mut fields, &mut producers)?;
@@ -104,7 +104,7 @@ pub(crate) fn decode(bytes: &[u8], now_ms: i64) -> Result<ProducerState, &'stati
 /// One batch before the last of its producer, whose batches before it were read.
 fn decode_earlier(
     fields: &mut Fields<'_>,
-    producers: &mut BTreeMap<ProducerId, Producer>,
+    producers: &mut BTreeMap<ProducerId, Box<Producer>>,
 ) -> Result<(), &'static str> {
     let id = ProducerId(fields.i64()?);
     let batch = SeenBatch {

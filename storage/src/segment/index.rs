@@ -87,7 +87,10 @@ impl<E: Entry> Index<E> {
         self.tail[..count].iter().for_each(|entry| entry.encode(base, &mut bytes));
         assert_eq!(bytes.len(), count * E::LEN, "entries are fixed-size");
         file.write_at(&bytes, u64::from(self.flushed) * E::LEN as u64)?;
-        self.tail.drain(..count);
+        match all {
+            true => self.tail = Vec::new(),
+            false => _ = self.tail.drain(..count),
+        }
         self.flushed += count as u32;
         Ok(())
     }

@@ -21,6 +21,7 @@ contract!(on 1:
     the_current_reactor_is_this_one,
     tasks_start_tasks,
     random_numbers_differ,
+    work_for_many_is_done_some_at_a_time,
 );
 
 const QUEUES: [Queue; 4] =
@@ -37,6 +38,23 @@ async fn tasks_on_every_queue_run(setting: Setting) {
     for (task, queue) in tasks.into_iter().zip(QUEUES) {
         assert_eq!(task.await, queue);
     }
+}
+
+async fn work_for_many_is_done_some_at_a_time(setting: Setting) {
+    let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (reactor, counts) = (setting.reactor.clone(), (running.clone(), most.clone()));
+    let work = async move |item: u64| {
+        let (running, most) = &counts;
+        running.set(running.get() + 1);
+        most.set(most.get().max(running.get()));
+        // The later, the sooner.
+        reactor.sleep(Duration::from_millis(20 - item)).await;
+        running.set(running.get() - 1);
+        item * 2
+    };
+    let results = setting.reactor.for_each(Queue::Client, 3, (0..10).collect(), work).await;
+    assert_eq!(results, (0..10).map(|item| item * 2).collect::<Vec<_>>());
+    assert_eq!((running.get(), most.get()), (0, 3));
 }
 
 async fn a_yield_lets_every_other_ready_task_run_first(setting: Setting) {

@@ -57,9 +57,10 @@ impl Log {
         if must_roll {
             self.roll(now_ms).await?;
         }
+        let room = self.reserve(batch.len()).await?;
+        // Only now: who waits for room may find its files closed in between.
         self.open_active().await?;
         // From here on nothing waits: the segment, the journal and the log's memory change together.
-        let room = self.reserve(batch.len()).await?;
         let written = self.0.state.borrow_mut().write(batch, epoch, origin, now_ms);
         let (appended, head) = match written {
             Ok(written) => written,

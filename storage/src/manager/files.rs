@@ -20,14 +20,18 @@ impl OpenFiles {
         Self { max, logs: RefCell::default() }
     }
 
-    /// Takes note of a log that has just opened its files, and closes others where they are too many.
+    /// Takes note of a log that has just opened its files, and closes others where they are too many: never this one's,
+    /// which is about to write.
     pub(super) fn opened(&self, log: &Log) {
-        self.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
+        let opened = Rc::downgrade(&log.0);
+        // A log that completed a segment is here already.
+        self.logs.borrow_mut().retain(|other| !other.ptr_eq(&opened));
         let mut looks = 2 * self.logs.borrow().len();
-        while self.logs.borrow().len() > self.max && looks > 0 {
+        while self.logs.borrow().len() >= self.max && looks > 0 {
             self.pass();
             looks -= 1;
         }
+        self.logs.borrow_mut().push_back(opened);
     }
 
     /// The hand passes over every log once.

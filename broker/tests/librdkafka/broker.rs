@@ -75,6 +75,11 @@ impl Launch {
         (status, self.log())
     }
 
+    /// The number of the process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it wrote to stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
@@ -155,7 +160,7 @@ impl Broker {
 
     /// The number of the process.
     pub(crate) fn process_id(&self) -> u32 {
-        self.launch.process.id()
+        self.launch.process_id()
     }
 
     /// The most memory that the process has held so far, in KiB.

@@ -25,17 +25,18 @@ impl OpenFiles {
         Self { max, logs: RefCell::default() }
     }
 
-    /// Takes note of a log that has just opened files, and closes others where they are too many.
+    /// Takes note of a log that has just opened files, and closes others where they are too many: never this one's, which
+    /// may be about to write.
     pub(super) fn opened(&self, log: &Log) {
         if !log.watch_files() {
             return;
         }
-        self.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
         let mut looks = 2 * self.logs.borrow().len();
-        while self.logs.borrow().len() > self.max && looks > 0 {
+        while self.logs.borrow().len() >= self.max && looks > 0 {
             self.pass();
             looks -= 1;
         }
+        self.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
     }
 
     /// The hand passes over every log once, and others get their turn on its way.

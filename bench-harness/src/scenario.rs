@@ -1,0 +1,202 @@
+//! A scenario: every setting has a value, and the values fit each other.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::record::HEADER_BYTES;
+use crate::schedule::Arrival;
+use crate::settings::Settings;
+use crate::units::{Rate, Size, Span};
+use crate::workload::{Acknowledge, Compression, Durability, Keys, RecordSize};
+
+/// What is to be measured. The fields are those of [`Settings`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is described once, as a flag")]
+pub struct Scenario {
+    pub rate: Rate,
+    pub arrival: Arrival,
+    pub record_size: RecordSize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<PathBuf>,
+    pub keys: Keys,
+    pub topics: u32,
+    pub partitions: u32,
+    pub producers: u32,
+    pub readers: u32,
+    pub backlog: Span,
+    pub linger: Span,
+    pub batch_size: Size,
+    pub compression: Compression,
+    pub acks: Acknowledge,
+    pub idempotent: bool,
+    pub durability: Durability,
+    pub warm_up: Span,
+    pub duration: Span,
+    pub buffer: Size,
+    pub patience: Span,
+}
+
+const PARTITIONS_MAX: u32 = 100_000;
+const PRODUCERS_MAX: u32 = 10_000;
+const READERS_MAX: u32 = 100;
+const RECORD_BYTES_MAX: u64 = 64 << 20;
+
+impl Scenario {
+    /// `settings`, and the defaults where they say nothing.
+    ///
+    /// # Errors
+    /// A sentence about values that cannot be or do not fit each other.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let seconds = |seconds| Span(Duration::from_secs(seconds));
+        let scenario = Self {
+            rate: settings.rate.unwrap_or(Rate::PerSecond(1000.0)),
+            arrival: settings.arrival.unwrap_or(Arrival::Constant),
+            record_size: settings.record_size.unwrap_or(RecordSize::Fixed(Size(1024))),
+            sample: settings.sample,
+            keys: settings.keys.unwrap_or(Keys::None),
+            topics: settings.topics.unwrap_or(1),
+            partitions: settings.partitions.unwrap_or(4),
+            producers: settings.producers.unwrap_or(1),
+            readers: settings.readers.unwrap_or(1),
+            backlog: settings.backlog.unwrap_or(seconds(0)),
+            linger: settings.linger.unwrap_or(seconds(0)),
+            batch_size: settings.batch_size.unwrap_or(Size(16 << 10)),
+            compression: settings.compression.unwrap_or(Compression(ringlane_batch::Codec::None)),
+            acks: settings.acks.unwrap_or(Acknowledge(ringlane_client::Acks::All)),
+            idempotent: settings.idempotent.unwrap_or(true),
+            durability: settings.durability.unwrap_or(Durability::Target),
+            warm_up: settings.warm_up.unwrap_or(seconds(3)),
+            duration: settings.duration.unwrap_or(seconds(15)),
+            buffer: settings.buffer.unwrap_or(Size(64 << 20)),
+            patience: settings.patience.unwrap_or(seconds(10)),
+        };
+        match scenario.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(scenario),
+        }
+    }
+
+    /// The scenario of a file's text, below flags that win over it.
+    ///
+    /// # Errors
+    /// As [`Settings::read`] and [`Self::new`].
+    pub fn from_file(flags: Settings, path: &Path, text: &str) -> Result<Self, String> {
+        let file = Settings::read(text).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::new(flags.or(file))
+    }
+
+    fn problem(&self) -> Option<String> {
+        let (shortest, longest) = self.record_size.range();
+        let rules = [
+            (
+                shortest >= HEADER_BYTES as u64,
+                format!(
+                    "a record-size of {shortest} bytes is too small: the sequence and checksum of a record need {HEADER_BYTES}"
+                ),
+            ),
+            (longest <= RECORD_BYTES_MAX, "a record-size above 64MiB is no record".to_owned()),
+            (
+                self.topics > 0 && self.partitions > 0,
+                "there must be a topic and a partition".into(),
+            ),
+            (
+                self.partition_count() <= u64::from(PARTITIONS_MAX),
+                format!("more than {PARTITIONS_MAX} partitions are not supported"),
+            ),
+            (
+                (1..=PRODUCERS_MAX).contains(&self.producers),
+                format!("there must be 1 to {PRODUCERS_MAX} producers"),
+            ),
+            (
+                (1..=READERS_MAX).contains(&self.readers),
+                format!(
+                    "there must be 1 to {READERS_MAX} readers: what nobody reads cannot be verified"
+                ),
+            ),
+            (
+                self.stream_count() <= u64::from(u32::MAX),
+                "there are too many partitions for so many producers".into(),
+            ),
+            (
+                self.duration.0 >= Duration::from_secs(1),
+                "a duration below 1s measures nothing".into(),
+            ),
+            (
+                self.patience.0 >= Duration::from_secs(1),
+                "a patience below 1s gives up every target".into(),
+            ),
+            (
+                self.backlog.0 < self.warm_up.0 + self.duration.0,
+                "with a backlog as long as warm-up and duration together nothing is read in time"
+                    .into(),
+            ),
+            (
+                self.buffer.0 >= longest,
+                format!("a buffer of {} holds no record of {longest} bytes", self.buffer),
+            ),
+            (
+                self.rate != Rate::Max || self.arrival == Arrival::Constant,
+                format!(
+                    "rate max sends as fast as it can, hence not by the arrival {}",
+                    self.arrival
+                ),
+            ),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map(|(_, problem)| problem)
+    }
+
+    /// Over all topics.
+    pub fn partition_count(&self) -> u64 {
+        u64::from(self.topics) * u64::from(self.partitions)
+    }
+
+    /// Pairs of a partition and a producer.
+    pub fn stream_count(&self) -> u64 {
+        self.partition_count() * u64::from(self.producers)
+    }
+
+    /// Whether records come by the clock, not when the target is ready.
+    pub fn is_open_loop(&self) -> bool {
+        self.rate != Rate::Max
+    }
+
+    /// The text of a scenario file that says the same.
+    pub fn write(&self) -> String {
+        toml::to_string(self).expect("settings are plain values")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_and_are_written_as_they_are_read() {
+        let scenario = Scenario::new(Settings::default()).expect("the defaults");
+        let again = Scenario::from_file(Settings::default(), Path::new("x"), &scenario.write());
+        assert_eq!(again, Ok(scenario));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_sentence() {
+        let cases = [
+            ("record-size = 16", "need 32"),
+            ("partitions = 0", "a partition"),
+            ("topics = 1000\npartitions = 1000", "100000 partitions"),
+            ("producers = 0", "producers"),
+            ("readers = 0", "cannot be verified"),
+            ("duration = \"10ms\"", "measures nothing"),
+            ("backlog = \"1h\"", "read in time"),
+            ("buffer = 100", "holds no record"),
+            ("rate = \"max\"\narrival = \"poisson\"", "poisson"),
+        ];
+        for (text, part) in cases {
+            let refused = Scenario::from_file(Settings::default(), Path::new("a.toml"), text);
+            let error = refused.expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

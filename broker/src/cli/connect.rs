@@ -13,7 +13,14 @@ use super::failure::Failure;
 #[derive(Args, Clone)]
 pub(crate) struct Connect {
     /// A broker of the cluster; more than one separated by commas.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_delimiter = ',')]
+    // The alias is what Kafka's tools call it.
+    #[arg(
+        long,
+        visible_alias = "bootstrap-server",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9092",
+        value_delimiter = ','
+    )]
     bootstrap: Vec<String>,
     /// How long the cluster may take before the command gives up, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]

@@ -14,7 +14,7 @@ fn without_a_broker_the_address_and_the_remedy_are_named() {
     let address = listener.local_addr().expect("an address").to_string();
     drop(listener);
     let output = Command::new(env!("CARGO_BIN_EXE_ringlane"))
-        .args(["topic", "list", "--bootstrap", &address])
+        .args(["topic", "list", "--bootstrap-server", &address])
         .output()
         .expect("the binary runs");
     assert_eq!(output.status.code(), Some(1));

@@ -112,6 +112,15 @@ impl DirectFile {
         self.is_direct
     }
 
+    /// Whether writes replace bytes where they lie, in the blocks that [`Self::allocate`] reserved. A file system that copies
+    /// on write (btrfs, bcachefs, ZFS) puts them elsewhere; btrfs can exempt a file that is empty, which this asks for.
+    ///
+    /// # Errors
+    /// As fstatfs(2) and ioctl_iflags(2).
+    pub fn writes_in_place(&self) -> io::Result<bool> {
+        self.file.writes_in_place()
+    }
+
     /// Writes `buffer[..len]` at `offset` and answers once it is durable (RWF_DSYNC), the length needed to read it
     /// included; gives the buffer back. After an error what the range holds is unknown.
     ///

@@ -328,6 +328,11 @@ impl File {
         }
     }
 
+    /// See [`DirectFile::writes_in_place`].
+    pub(crate) fn writes_in_place(&self) -> io::Result<bool> {
+        either!(&self.0, FileSide, file => file.writes_in_place())
+    }
+
     /// See [`DirectFile`].
     pub(crate) async fn write_direct(
         &self,

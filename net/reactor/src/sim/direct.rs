@@ -28,6 +28,11 @@ impl Shard {
 }
 
 impl File {
+    pub(crate) fn writes_in_place(&self) -> io::Result<bool> {
+        let copies = self.disk(Op::Direct, [0, 1], |disk| disk.faults().copies_on_write);
+        Ok(!copies)
+    }
+
     /// The write is the device's from its start: it completes in a task of its own, also when nobody waits any more.
     pub(crate) async fn write_direct(
         &self,

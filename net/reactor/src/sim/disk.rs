@@ -22,9 +22,11 @@
 //!   as clean, written or not, and may show the old bytes; a sync or a durable direct write lies (nothing is written); a page goes astray within its
 //!   file or to the device with a flipped bit, both unseen until the cache is gone; a read fails with EIO or gives a
 //!   flipped bit once; an operation takes a thousand times as long; the disk is full at a capacity (ENOSPC, nothing done).
+//! - The device of a directory may fail as a whole (`Simulation::fail_directory`): everything there is EIO until it is mended.
 //! - Reads that may not wait are refused now and then, as a cold cache would.
 
 mod content;
+mod device;
 mod direct;
 mod file_system;
 mod names;
@@ -73,6 +75,8 @@ pub struct DiskFaults {
     pub slow_one_in: u64,
     /// What the disk holds, in bytes.
     pub capacity_bytes: u64,
+    /// The file system says that it copies on write.
+    pub copies_on_write: bool,
     /// What is written as a whole or not at all: 512 or 4096.
     pub sector_bytes: usize,
     /// The longest that an ordinary operation takes.
@@ -91,6 +95,7 @@ impl Default for DiskFaults {
             page_astray_one_in: 0,
             slow_one_in: 0,
             capacity_bytes: u64::MAX,
+            copies_on_write: false,
             sector_bytes: 512,
             latency_max: Duration::from_micros(200),
         }
@@ -113,6 +118,7 @@ impl DiskFaults {
 pub(super) struct Disk {
     tree: Tree,
     faults: DiskFaults,
+    failed: device::Failed,
     rng: Rng,
     /// Operations that wrote or synced.
     operations: u64,
@@ -144,6 +150,7 @@ impl Disk {
         let mut disk = Self {
             tree: Tree::new(),
             faults,
+            failed: device::Failed::default(),
             rng,
             operations: 0,
             cut: None,

@@ -3,8 +3,8 @@
 //! glommio's). Nothing outside this folder names either.
 //!
 //! Order of reading: `run` starts the shards, `driver` is the loop of one, `task` and `waker` what it runs, `ring` and
-//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `direct`, `directory`, `file_system` are what is
-//! built on that.
+//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `direct`, `in_place`, `directory`, `file_system` are
+//! what is built on that.
 
 mod buffers;
 mod config;
@@ -14,6 +14,7 @@ mod driver;
 mod file;
 mod file_system;
 mod fixed;
+mod in_place;
 mod listener;
 mod op;
 mod receive;

@@ -51,6 +51,7 @@ impl Disk {
         if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > i64::MAX as u64) {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         }
+        self.check(inode)?;
         let to_add = self.tree.file(inode)?.pages_to_add(offset, bytes.len() as u64);
         self.room_for(to_add)?;
         let write = DirectWrite { inode, offset, bytes: bytes.to_vec(), durable };
@@ -81,7 +82,7 @@ impl Disk {
     ) -> io::Result<()> {
         let write = self.in_flight.remove(&number).expect("a direct write ends once");
         let (faults, offset, bytes) = (self.faults, write.offset, write.bytes.as_slice());
-        let fails = self.rng.one_in(faults.write_error_one_in);
+        let fails = self.rng.one_in(faults.write_error_one_in) || self.check(write.inode).is_err();
         let file = self.tree.file(write.inode)?;
         if fails || abandoned {
             file.tear_write(offset, bytes, faults.sector_bytes, &mut self.rng);

@@ -10,6 +10,7 @@ use crate::Rng;
 
 /// A sync of everything on its way: what it covers.
 pub(in crate::sim) struct FileSystemSync {
+    directory: InodeId,
     files: Vec<(InodeId, Snapshot)>,
     names: u64,
 }
@@ -20,14 +21,16 @@ impl Disk {
         &mut self,
         path: &Path,
     ) -> io::Result<Option<FileSystemSync>> {
+        self.check_path(path)?;
         let directory = self.tree.find(path)?;
         if !self.tree.is_directory(directory) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let (files, names) = (self.tree.unsynced_files(), self.tree.snapshot());
+        let (mut files, names) = (self.tree.unsynced_files(), self.tree.snapshot());
+        files.retain(|(inode, _)| self.check(*inode).is_ok());
         if !self.cut_is_next() {
             self.operations += 1;
-            return Ok(Some(FileSystemSync { files, names }));
+            return Ok(Some(FileSystemSync { directory, files, names }));
         }
         let part = |tree: &mut Tree, rng: &mut Rng| {
             for (inode, snapshot) in &files {
@@ -51,10 +54,12 @@ impl Disk {
 
     pub(in crate::sim) fn end_sync_file_system(&mut self, sync: &FileSystemSync) -> io::Result<()> {
         let faults = self.faults;
-        let fails = self.rng.one_in(faults.sync_error_one_in);
+        let fails =
+            self.rng.one_in(faults.sync_error_one_in) || self.check(sync.directory).is_err();
         let lost = !fails && self.rng.one_in(faults.sync_lost_one_in);
         for (inode, snapshot) in &sync.files {
             // A file that has gone since needs no sync.
+            let fails = fails || self.check(*inode).is_err();
             let Ok(file) = self.tree.file(*inode) else { continue };
             match fails {
                 true => file.fail_sync(snapshot, &mut self.rng),

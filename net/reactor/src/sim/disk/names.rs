@@ -241,6 +241,19 @@ impl Tree {
         places.into_iter().rev().take(limit as usize).try_for_each(|at| self.remove(at))
     }
 
+    /// A directory and everything in it.
+    pub(super) fn below(&self, directory: InodeId) -> Vec<InodeId> {
+        let mut found = vec![directory];
+        let mut next = 0;
+        while let Some(id) = found.get(next).copied() {
+            next += 1;
+            if let Some(Inode::Directory(directory)) = self.inodes.get(&id) {
+                found.extend(directory.cached.values());
+            }
+        }
+        found
+    }
+
     /// Every file's path, in order.
     pub(super) fn paths(&mut self) -> Vec<String> {
         let mut found = Vec::new();

@@ -16,6 +16,7 @@ impl Disk {
         path: &Path,
         options: OpenOptions,
     ) -> io::Result<InodeId> {
+        self.check_path(path)?;
         let create = options.create || options.create_new;
         let exists = self.tree.find(path);
         if options.create_new && exists.is_ok() {
@@ -48,6 +49,7 @@ impl Disk {
         offset: u64,
         bytes: &[u8],
     ) -> io::Result<()> {
+        self.check(id)?;
         let end = offset.checked_add(bytes.len() as u64);
         if end.is_none_or(|end| end > i64::MAX as u64) {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
@@ -84,6 +86,7 @@ impl Disk {
         offset: u64,
         out: &mut [u8],
     ) -> io::Result<usize> {
+        self.check(id)?;
         if self.rng.one_in(self.faults.read_error_one_in) {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
@@ -104,6 +107,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn set_len(&mut self, id: InodeId, len: u64) -> io::Result<()> {
+        self.check(id)?;
         let set = |tree: &mut Tree, _: &mut Rng| -> io::Result<()> {
             tree.file(id)?.set_len(len);
             Ok(())
@@ -112,6 +116,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn reserve(&mut self, id: InodeId, len: u64) -> io::Result<()> {
+        self.check(id)?;
         let mut wanted = self.tree.file(id)?.clone();
         let before = wanted.allocated_pages();
         wanted.reserve(len);
@@ -122,6 +127,7 @@ impl Disk {
 
     /// The length and its blocks at once, or neither.
     pub(in crate::sim) fn allocate(&mut self, id: InodeId, len: u64) -> io::Result<()> {
+        self.check(id)?;
         if len > i64::MAX as u64 {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         }
@@ -141,6 +147,7 @@ impl Disk {
 
     /// Begins a sync. `None`: the crash cut fell on it.
     pub(in crate::sim) fn start_sync(&mut self, inode: InodeId) -> io::Result<Option<Sync>> {
+        self.check(inode)?;
         let snapshot = self.tree.file(inode)?.snapshot();
         if !self.cut_is_next() {
             self.operations += 1;
@@ -158,9 +165,10 @@ impl Disk {
     }
 
     pub(in crate::sim) fn end_sync(&mut self, sync: &Sync) -> io::Result<()> {
+        let failed = self.check(sync.inode).is_err();
         let faults = self.faults;
         let file = self.tree.file(sync.inode)?;
-        if self.rng.one_in(faults.sync_error_one_in) {
+        if failed || self.rng.one_in(faults.sync_error_one_in) {
             file.fail_sync(&sync.snapshot, &mut self.rng);
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
@@ -173,6 +181,7 @@ impl Disk {
         &mut self,
         path: &Path,
     ) -> io::Result<Option<(InodeId, u64)>> {
+        self.check_path(path)?;
         let directory = self.tree.find(path)?;
         let snapshot = self.tree.snapshot();
         if !self.cut_is_next() {
@@ -187,6 +196,7 @@ impl Disk {
         directory: InodeId,
         snapshot: u64,
     ) -> io::Result<()> {
+        self.check(directory)?;
         if self.rng.one_in(self.faults.sync_error_one_in) {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
@@ -194,6 +204,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn create_directories(&mut self, path: &Path) -> io::Result<()> {
+        self.check_path(path)?;
         if self.tree.find(path).is_ok_and(|id| self.tree.is_directory(id)) {
             return Ok(());
         }
@@ -201,16 +212,20 @@ impl Disk {
     }
 
     pub(in crate::sim) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check_path(from)?;
+        self.check_path(to)?;
         self.operate(|_, _| {}, |tree, _| tree.rename(from, to))
     }
 
     pub(in crate::sim) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
+        self.check_path(path)?;
         let result = self.operate(|_, _| {}, |tree, _| tree.remove_file(path));
         self.removed();
         result
     }
 
     pub(in crate::sim) fn remove_all(&mut self, path: &Path) -> io::Result<()> {
+        self.check_path(path)?;
         let some = self.rng.below(16);
         let part = |tree: &mut Tree, _: &mut Rng| _ = tree.remove_all(path, some);
         let result = self.operate(part, |tree, _| tree.remove_all(path, u64::MAX));
@@ -226,6 +241,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn list(&mut self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.check_path(path)?;
         let directory = self.tree.find(path)?;
         let names = self.tree.list(directory)?;
         let entries = names.into_iter().map(|(name, is_dir)| {
@@ -237,6 +253,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn metadata(&mut self, path: &Path) -> io::Result<Metadata> {
+        self.check_path(path)?;
         let id = self.tree.find(path)?;
         let is_dir = self.tree.is_directory(id);
         Ok(Metadata { len: if is_dir { 0 } else { self.len(id)? }, is_dir })

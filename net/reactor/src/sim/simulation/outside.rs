@@ -40,6 +40,20 @@ impl Simulation {
         self.world.with_host(host, |host| host.disk.faults())
     }
 
+    /// The device fails on which `directory` of `host` lies: from now on everything in there is EIO, until
+    /// [`Simulation::mend_directories`].
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn fail_directory(&self, host: HostId, directory: impl AsRef<Path>) -> io::Result<()> {
+        self.world.with_host(host, |host| host.disk.fail_below(directory.as_ref()))
+    }
+
+    /// All devices of `host` work again.
+    pub fn mend_directories(&mut self, host: HostId) {
+        self.world.with_host(host, |host| host.disk.mend());
+    }
+
     /// From now on the wall clock of `host` errs like this.
     pub fn set_clock_faults(&mut self, host: HostId, faults: ClockFaults) {
         self.world.with_host(host, |host| host.wall_clock.set_faults(faults));

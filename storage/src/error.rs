@@ -46,6 +46,8 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The journal's file system writes blocks elsewhere than where they lie.
+    CopyOnWrite(PathBuf),
     /// The log to be created is already there: open it.
     Exists(PathBuf),
     /// A round of checkpoints failed: what it was to make durable may not be.
@@ -85,6 +87,11 @@ impl fmt::Display for StorageError {
                 write!(f, "{}: {reason}", path.display())
             }
             Self::NotCheckpointed(reason) => f.write_str(reason),
+            Self::CopyOnWrite(path) => write!(
+                f,
+                "{} lies on a file system that copies on write: each write of the journal would move its blocks, and the space reserved for them could run out; put the log directory on ext4 or XFS",
+                path.display()
+            ),
             Self::Exists(path) => write!(f, "{} is already there", path.display()),
             Self::Offline(reason) => write!(f, "the log is offline: {reason}"),
         }

@@ -126,7 +126,7 @@ impl Journal {
     ) -> Result<Self, StorageError> {
         config.check();
         assert!(next_sequence > 0, "groups are numbered from 1 at least");
-        let files = Files::open(&reactor.disk(), dir, shard, &config).await?;
+        let files = Files::open(&reactor.disk(), dir, (journal_id, shard), &config).await?;
         let blank = files.has_blank();
         let open =
             OpenGroup::new(reactor, config.group_bytes(), (journal_id, shard), next_sequence);

@@ -9,7 +9,7 @@ use std::path::Path;
 use ringlane_reactor::{DirectFile, Disk, OpenOptions};
 
 use super::config::JournalConfig;
-use super::format::{BLOCK_BYTES, Place};
+use super::format::{BLOCK_BYTES, GROUP_HEADER_BYTES, GroupHeader, Place};
 use super::names::{file_path, journals};
 use crate::error::{StorageError, is_storage_full};
 
@@ -51,12 +51,13 @@ impl Files {
     pub(super) async fn open(
         disk: &Disk,
         dir: &Path,
-        shard: u16,
+        (journal_id, shard): (u64, u16),
         config: &JournalConfig,
     ) -> Result<Self, StorageError> {
         disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
         let mut files = Vec::new();
         for number in 0..config.files {
+            remove_foreign(disk, &file_path(dir, shard, number), journal_id).await?;
             match open_file(disk, dir, (shard, number), config.file_bytes).await {
                 Ok(file) => files.push(file),
                 Err(StorageError::Io { source, path, .. })
@@ -206,6 +207,19 @@ async fn open_file(
         file = open(OpenOptions::CREATE_EMPTY).await?;
         len = 0;
     }
+    let writes_in_place = |file: &DirectFile| {
+        file.writes_in_place().map_err(StorageError::io("look at the file system of", &path))
+    };
+    if !writes_in_place(&file)? {
+        // What the file held is not needed; a new one may be exempted.
+        file = open(OpenOptions::CREATE_EMPTY).await?;
+        len = 0;
+        if !writes_in_place(&file)? {
+            drop(file);
+            remove(disk, &path).await?;
+            return Err(StorageError::CopyOnWrite(path));
+        }
+    }
     if len < file_bytes {
         let tried = "reserve the space of the journal file";
         if let Err(error) = file.allocate(file_bytes).await {
@@ -219,6 +233,21 @@ async fn open_file(
     }
     let blank = len == 0;
     Ok(JournalFile { number, file, status: Status::Free, blank, filling: false })
+}
+
+/// Removes a file that begins with a group of another journal. Nothing in it is needed, and a later start would take what is
+/// left of it for a sign that files were exchanged.
+async fn remove_foreign(disk: &Disk, path: &Path, journal_id: u64) -> Result<(), StorageError> {
+    let file = match disk.open(path, OpenOptions::READ).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(StorageError::io("open", path))?,
+    };
+    let head = file.read_at(vec![0; GROUP_HEADER_BYTES], 0).await;
+    let head = GroupHeader::parse(&head.map_err(StorageError::io("read", path))?);
+    match head {
+        Ok(head) if head.journal_id != journal_id => remove(disk, path).await,
+        _ => Ok(()),
+    }
 }
 
 /// Removes files with numbers that a smaller configuration does not have.

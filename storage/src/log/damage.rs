@@ -150,6 +150,17 @@ impl Log {
                 scrubbed.found += u64::from(self.note_damage(base, truncations, damage, end));
             }
             if found.is_none() {
+                let gap = Damage {
+                    position: len,
+                    len: 0,
+                    first_offset: scan.next_offset(),
+                    next_offset: Some(end),
+                    what: "the segment ends before the next one begins".into(),
+                };
+                // Compaction leaves none: a segment ends where the next one begins.
+                let is_short = gap.first_offset < end;
+                let is_new = is_short && self.note_damage(base, truncations, &gap, end);
+                scrubbed.found += u64::from(is_new);
                 return Ok(scrubbed);
             }
             if bytes > 0 {

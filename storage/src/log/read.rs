@@ -112,7 +112,12 @@ impl Log {
                 Some((Trusted::Batches(bytes, next_offset), _)) => {
                     return Ok(Fetched { batches: vec![bytes], next_offset, log_end });
                 }
-                // Compaction may leave nothing at a segment's end: go on with the next.
+                // A segment ends where the next one begins: something is missing.
+                Some((Trusted::Nothing, _)) if looks < LOOKS_MAX => {
+                    looks += 1;
+                    let looked = self.look_for_damage(at).await;
+                    looked.map_err(|error| self.disk_error(at, &error.to_string()))?;
+                }
                 Some((Trusted::Nothing, segment_end)) => at = segment_end,
                 Some((Trusted::Damage(what), _)) if looks == LOOKS_MAX => {
                     return Err(self.disk_error(at, &what));

@@ -25,6 +25,10 @@ impl Recovery<'_> {
         base: Offset,
     ) -> Result<Segment, StorageError> {
         let len = listing.len_of(Kind::Log, base).unwrap_or(0);
+        if len == 0 {
+            let log = Kind::Log.path(self.dir, base);
+            tracing::error!(log = %log.display(), "is empty, and another segment follows: its records are lost");
+        }
         let offsets = listing.entries_of::<OffsetEntry>(Kind::OffsetIndex, base);
         let timestamps = listing.entries_of::<TimeEntry>(Kind::TimeIndex, base);
         match (offsets, timestamps) {

@@ -1,6 +1,7 @@
 //! The data directory of a broker: locked against others, identified by `meta.properties`, full of partition
 //! directories, and marked when it was left cleanly.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,15 @@ pub struct PartitionDirectory {
     pub path: PathBuf,
     /// The topic's id; `None` when the log was never completely created: [`LogDirectory::remove`] it.
     pub topic_id: Option<TopicId>,
+}
+
+/// What a log directory holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The directories of all partitions, by name.
+    pub partitions: Vec<PartitionDirectory>,
+    /// Partitions whose directories do not say whose they are: their `partition.metadata` is damaged. They stay as they are.
+    pub unnamed: Vec<(String, PartitionIndex)>,
 }
 
 /// A data directory that this process holds. Lives on one shard; the logs in it may live on any.
@@ -67,6 +77,29 @@ impl LogDirectory {
         Ok(Self { reactor, disk, path, meta, was_left_cleanly, _lock: lock })
     }
 
+    /// Whose directory `path` is, as far as it can be read; `None` for one that is new, or cannot be read.
+    pub async fn identity(reactor: &Reactor, path: &Path) -> Option<MetaProperties> {
+        let path = meta_properties::path(path);
+        let text = reactor.disk().read(&path, FILE_BYTES_MAX).await.ok()?;
+        MetaProperties::decode(&path, &text).ok()
+    }
+
+    /// Remembers, durably, the broker's other log directories.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn remember_others(&mut self, ids: BTreeSet<TopicId>) -> Result<(), StorageError> {
+        if self.meta.other_directory_ids == ids {
+            return Ok(());
+        }
+        let meta = MetaProperties { other_directory_ids: ids, ..self.meta.clone() };
+        let path = meta_properties::path(&self.path);
+        let written = self.disk.replace(&path, meta.encode().as_bytes()).await;
+        written.map_err(StorageError::io("write", &path))?;
+        self.meta = meta;
+        Ok(())
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -87,8 +120,16 @@ impl LogDirectory {
     /// # Errors
     /// The disk's.
     pub async fn partitions(&self) -> Result<Vec<PartitionDirectory>, StorageError> {
+        Ok(self.look().await?.partitions)
+    }
+
+    /// Everything in it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn look(&self) -> Result<Found, StorageError> {
         let names = self.directories().await?;
-        let found = names.iter().filter_map(|name| {
+        let named = names.iter().filter_map(|name| {
             // The controller's own log has Kafka's name for it, and is none of a broker's partitions.
             let (topic, partition) =
                 parse_partition_directory(name).filter(|found| found.0 != "__cluster_metadata")?;
@@ -97,12 +138,24 @@ impl LogDirectory {
         });
         let disk = self.disk.clone();
         let identify = async move |found: PartitionDirectory| {
-            let topic_id = partition_metadata::read(&disk, &found.path).await?;
-            Ok::<_, StorageError>(PartitionDirectory { topic_id, ..found })
+            let topic_id = partition_metadata::read(&disk, &found.path).await;
+            (found, topic_id)
         };
-        let partitions =
-            self.reactor.for_each(Queue::Client, READS_AT_ONCE, found.collect(), identify);
-        partitions.await.into_iter().collect()
+        let identified =
+            self.reactor.for_each(Queue::Client, READS_AT_ONCE, named.collect(), identify);
+        let mut found = Found::default();
+        for (partition, topic_id) in identified.await {
+            match topic_id {
+                Err(StorageError::Corrupt { .. }) => {
+                    found.unnamed.push((partition.topic, partition.partition));
+                }
+                topic_id => {
+                    let topic_id = topic_id?;
+                    found.partitions.push(PartitionDirectory { topic_id, ..partition });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Removes what interrupted deletions left. Gives back how many there were.
@@ -182,7 +235,8 @@ async fn identify(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let drawn = || random_id(reactor);
             let cluster_id = cluster_id.map_or_else(|| drawn().to_string(), str::to_string);
-            let meta = MetaProperties { cluster_id, node_id, directory_id: drawn() };
+            let (directory_id, other_directory_ids) = (drawn(), BTreeSet::new());
+            let meta = MetaProperties { cluster_id, node_id, directory_id, other_directory_ids };
             let written = disk.replace(&path, meta.encode().as_bytes()).await;
             let not_writable = |source| StorageError::NotWritable { path: dir.into(), source };
             written.map_err(not_writable)?;

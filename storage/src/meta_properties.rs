@@ -1,7 +1,7 @@
 //! `meta.properties`: whose data directory this is (Kafka's `MetaProperties`, version 1), and in our own key the version
 //! of what else lies in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ringlane_batch::TopicId;
@@ -13,6 +13,7 @@ const VERSION: u32 = 1;
 /// The version of the directory's layout (docs/formats.md). Raise it when an older version could not read it any more.
 pub(crate) const FORMAT: u32 = 1;
 const FORMAT_KEY: &str = "ringlane.format";
+const OTHERS_KEY: &str = "ringlane.log.directories";
 
 /// The identity in a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct MetaProperties {
     pub node_id: i32,
     /// `directory.id` (KIP-858).
     pub directory_id: TopicId,
+    /// `ringlane.log.directories`, in the directory of the controller's data: the ids of the broker's other log directories.
+    /// One that is missing at a start may hold logs, so nothing is created in its stead.
+    pub other_directory_ids: BTreeSet<TopicId>,
 }
 
 pub(crate) fn path(dir: &Path) -> PathBuf {
@@ -31,10 +35,15 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
 
 impl MetaProperties {
     pub(crate) fn encode(&self) -> String {
-        format!(
+        let mut text = format!(
             "version={VERSION}\n{FORMAT_KEY}={FORMAT}\ncluster.id={}\nnode.id={}\ndirectory.id={}\n",
             self.cluster_id, self.node_id, self.directory_id
-        )
+        );
+        if !self.other_directory_ids.is_empty() {
+            let others = self.other_directory_ids.iter().map(TopicId::to_string);
+            text += &format!("{OTHERS_KEY}={}\n", others.collect::<Vec<_>>().join(","));
+        }
+        text
     }
 
     /// Reads the text of the file at `path`.
@@ -76,7 +85,13 @@ impl MetaProperties {
         let directory_id = value("directory.id")?
             .parse()
             .map_err(|_| corrupt("directory.id is not an id".into()))?;
-        Ok(Self { cluster_id: value("cluster.id")?.to_string(), node_id, directory_id })
+        let others = values.get(OTHERS_KEY).copied().unwrap_or_default().split(',');
+        let others = others.map(str::trim).filter(|id| !id.is_empty()).map(str::parse);
+        let others: Result<_, _> = others.collect();
+        let other_directory_ids =
+            others.map_err(|_| corrupt(format!("{OTHERS_KEY} has something that is no id")))?;
+        let cluster_id = value("cluster.id")?.to_string();
+        Ok(Self { cluster_id, node_id, directory_id, other_directory_ids })
     }
 
     /// Refuses the directory of another node or cluster.
@@ -109,7 +124,8 @@ mod tests {
 
     fn ours() -> MetaProperties {
         let directory_id = TopicId([3; 16]);
-        MetaProperties { cluster_id: "c".into(), node_id: 1, directory_id }
+        let other_directory_ids = BTreeSet::new();
+        MetaProperties { cluster_id: "c".into(), node_id: 1, directory_id, other_directory_ids }
     }
 
     fn message(text: &str) -> String {
@@ -120,6 +136,10 @@ mod tests {
     fn the_file_reads_back() {
         let text = format!("# comment\n{}", ours().encode());
         assert_eq!(MetaProperties::decode(Path::new("m"), text.as_bytes()).unwrap(), ours());
+        let others = [4, 5].map(|n| TopicId([n; 16])).into();
+        let first = MetaProperties { other_directory_ids: others, ..ours() };
+        let text = first.encode();
+        assert_eq!(MetaProperties::decode(Path::new("m"), text.as_bytes()).unwrap(), first);
     }
 
     #[test]

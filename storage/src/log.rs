@@ -197,7 +197,14 @@ impl Shared {
         let name = self.state.borrow().dir.clone();
         if self.state.borrow_mut().go_offline(reason) {
             tracing::error!(log = %name.display(), reason, "log taken offline");
+            self.manager.suspect_device();
         }
+        self.durable_changed.notify_all();
+    }
+
+    /// The same, where one line for the whole directory says so.
+    pub(crate) fn go_offline_with_directory(&self, reason: &str) {
+        self.state.borrow_mut().go_offline(reason);
         self.durable_changed.notify_all();
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     rounds: Rounds,
     open_files: OpenFiles,
     failed: RefCell<Option<String>>,
+    /// Rings when the directory has failed.
+    has_failed: Notify,
 }
 
 impl LogManager {
@@ -89,6 +91,7 @@ impl LogManager {
             logs: RefCell::default(),
             rounds: Rounds::default(),
             failed: RefCell::default(),
+            has_failed: Notify::new(),
         }))
     }
 
@@ -189,13 +192,30 @@ impl LogManager {
         self.0.checkpoint.borrow_mut().records.remove(&key);
     }
 
-    /// The device of the directory has failed: none of its logs takes or acknowledges anything from now on.
-    fn fail(&self, reason: &str) {
+    /// The directory has failed: none of its logs takes or acknowledges anything from now on. The first reason counts.
+    pub fn take_offline(&self, reason: &str) {
         self.0.failed.borrow_mut().get_or_insert_with(|| reason.to_string());
         self.0.journal_opened.notify_all();
+        self.0.has_failed.notify_all();
         let logs: Vec<_> = self.0.logs.borrow().values().filter_map(Weak::upgrade).collect();
         for log in logs {
-            Log(log).go_offline(reason);
+            log.go_offline_with_directory(reason);
+        }
+    }
+
+    /// Why the directory is offline.
+    pub fn is_offline(&self) -> Option<String> {
+        self.0.failed.borrow().clone()
+    }
+
+    /// Ready when the directory has failed, with the reason: a write of the journal, a sync, or whoever else found out.
+    pub async fn failed(&self) -> String {
+        loop {
+            let failed = self.0.has_failed.notified();
+            if let Some(reason) = self.is_offline() {
+                return reason;
+            }
+            failed.await;
         }
     }
 

@@ -87,7 +87,6 @@ impl Journal {
     fn fail(&self, in_flight: Vec<Member>, place: Place, error: &io::Error) {
         let path = file_path(&self.0.dir, self.0.shard, place.file);
         let reason = format!("cannot write the journal {}: {error}", path.display());
-        tracing::error!("{reason}; its logs take nothing more until a restart");
         let waiting = {
             let mut state = self.0.state.borrow_mut();
             state.failed = Some(reason.clone());

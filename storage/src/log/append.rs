@@ -75,7 +75,7 @@ impl Log {
             (Some((journal, room)), Some(head)) => {
                 let client: Rc<dyn Client> = self.0.clone();
                 if let Err(error) = journal.add(room, &head, batch, &client) {
-                    self.go_offline(&error.to_string());
+                    self.0.go_offline_with_directory(&error.to_string());
                     return Err(AppendError::Offline(error.to_string()));
                 }
             }
@@ -130,7 +130,7 @@ impl Log {
                 Err(AppendError::LargerThanSegment { len: bytes, segment_bytes: max as u64 })
             }
             Err(error) => {
-                self.go_offline(&error.to_string());
+                self.0.go_offline_with_directory(&error.to_string());
                 Err(AppendError::Offline(error.to_string()))
             }
         }

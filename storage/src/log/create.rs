@@ -79,6 +79,9 @@ async fn create_alone(manager: LogManager, new: NewLog) -> Result<Log, StorageEr
 
 /// Makes the directory, the first segment's files, and the topic id under a name that does not count yet.
 async fn begin(manager: LogManager, new: NewLog) -> Result<NewLog, StorageError> {
+    if let Some(reason) = manager.is_offline() {
+        return Err(StorageError::Offline(reason));
+    }
     let (disk, dir) = (&manager.0.disk, &new.directory);
     disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
     let names = disk.list(dir).await.map_err(StorageError::io("list", dir))?;

@@ -84,6 +84,9 @@ impl Log {
             state: state.into(),
         }));
         manager.register(&log);
+        if let Some(reason) = manager.is_offline() {
+            log.0.go_offline_with_directory(&reason);
+        }
         log
     }
 

@@ -101,7 +101,7 @@ impl Client for Shared {
     }
 
     fn journal_failed(&self, reason: &str) {
-        self.go_offline(reason);
+        self.go_offline_with_directory(reason);
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Rounds {
     dirty: RefCell<Vec<Log>>,
     waiting: RefCell<Vec<OneshotSender<Result<(), String>>>>,
     wanted: Cell<bool>,
+    /// The next round syncs though no log may have changed.
+    probes: Cell<bool>,
     running: Cell<bool>,
     sync_turn: Turnstile,
     /// Appended since the last round began.
@@ -93,6 +95,14 @@ impl LogManager {
         }
     }
 
+    /// A file of the directory has failed: a round finds out whether that goes for the whole device.
+    pub fn suspect_device(&self) {
+        if self.0.journal.get().is_some() && self.0.failed.borrow().is_none() {
+            self.0.rounds.probes.set(true);
+            self.want_round();
+        }
+    }
+
     /// Rounds by the journal's need and by the clock, for as long as the manager is used.
     pub(super) fn start_rounds(&self) {
         let (weak, reactor) = (Rc::downgrade(&self.0), self.0.reactor.clone());
@@ -106,6 +116,9 @@ impl LogManager {
                 };
                 let Some(inner) = weak.upgrade() else { return };
                 inner.open_files.close_idle(&reactor).await;
+                if let Some(reason) = inner.journal.get().and_then(Journal::failed) {
+                    return LogManager(inner).take_offline(&reason);
+                }
                 if rung || reactor.now() >= next_round {
                     let _ = LogManager(inner).checkpoint().await;
                     next_round = reactor.now() + interval;
@@ -121,7 +134,9 @@ impl LogManager {
             self.count_round(true);
             let outcome = self.round().await;
             self.count_round(false);
-            if let Err(error) = &outcome {
+            if let Err(error) = &outcome
+                && self.0.failed.borrow().is_none()
+            {
                 tracing::warn!(directory = %self.0.directory.display(), %error, "no checkpoint");
             }
             for waiter in waiting {
@@ -139,12 +154,11 @@ impl LogManager {
         let mark = self.0.journal.get().map(|journal| journal.mark());
         self.0.rounds.bytes.set(0);
         let dirty = self.0.rounds.dirty.take();
-        if dirty.is_empty() {
-            // Entries of logs that are gone still fill the journal.
-            return match self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted) {
-                true => self.finish_round(Vec::new(), mark).await,
-                false => Ok(()),
-            };
+        let probes = self.0.rounds.probes.replace(false);
+        // Entries of logs that are gone still fill the journal.
+        let is_full = || self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted);
+        if dirty.is_empty() && !probes && !is_full() {
+            return Ok(());
         }
         let plans = self.plan(&dirty).await;
         let needed = plans.iter().filter_map(|(_, plan)| plan.needs_groups_from).min();
@@ -217,7 +231,7 @@ impl LogManager {
         synced.map_err(|error| {
             // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
             let error = StorageError::io("sync the file system of", &self.0.directory)(error);
-            self.fail(&error.to_string());
+            self.take_offline(&error.to_string());
             error
         })
     }
@@ -236,7 +250,7 @@ impl LogManager {
     fn undo_round(&self, dirty: Vec<Log>, error: StorageError) -> StorageError {
         let full = matches!(&error, StorageError::Io { source, .. } if is_storage_full(source));
         if !full {
-            self.fail(&error.to_string());
+            self.take_offline(&error.to_string());
         }
         dirty.iter().for_each(Log::mark_dirty);
         error
@@ -256,6 +270,7 @@ fn wanted(manager: &Weak<Inner>) -> Option<Option<ringlane_reactor::Notified>> {
     let manager = manager.upgrade()?;
     let journal = manager.journal.get()?;
     let wanted = journal.wants_checkpoint();
-    let now = journal.is_checkpoint_wanted() && manager.failed.borrow().is_none();
+    let now = journal.failed().is_some()
+        || journal.is_checkpoint_wanted() && manager.failed.borrow().is_none();
     Some((!now).then_some(wanted))
 }

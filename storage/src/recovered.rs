@@ -1,8 +1,8 @@
 //! What a start finds in a log directory besides the logs: the checkpoints of the shards that ran before, whatever their
 //! number, and what their journals hold that no checkpoint covers. Plain data, for every shard of the new broker to share.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringlane_batch::Offset;
@@ -10,6 +10,7 @@ use ringlane_reactor::Disk;
 
 use crate::error::StorageError;
 use crate::journal::{journals, remove_journal};
+use crate::kept::{self, Kept};
 use crate::leader_epochs::LeaderEpochs;
 use crate::replay::{Replayed, ReplayedLog};
 use crate::shard_checkpoint::{
@@ -37,7 +38,7 @@ pub(crate) enum Basis {
 }
 
 /// The journal of a shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FoundJournal {
     /// Unknown where there are groups but no checkpoint.
     pub(crate) id: Option<u64>,
@@ -54,6 +55,12 @@ pub struct Recovered {
     records: BTreeMap<LogKey, (u16, Arc<Record>)>,
     journals: BTreeMap<u16, FoundJournal>,
     replayed: BTreeMap<LogKey, ReplayedLog>,
+    /// Files of logs that stayed offline at an earlier start.
+    kept: BTreeMap<LogKey, Kept>,
+    /// What is left of such a file that was not completed.
+    unfinished: Vec<PathBuf>,
+    /// Those of them whose logs the journals have, too: they count for nothing.
+    superseded: BTreeSet<LogKey>,
     /// Why no log of the directory can be trusted.
     damaged: Option<String>,
 }
@@ -78,6 +85,15 @@ impl Recovered {
         for shard in names.iter().filter_map(|entry| parse_name(&entry.name)) {
             let read = ShardCheckpoint::read(disk, &path(directory, shard), shard).await?;
             recovered.take_checkpoint(shard, read);
+        }
+        for entry in &names {
+            if entry.name.ends_with(".kept.tmp") {
+                recovered.unfinished.push(dir.join(&entry.name));
+            }
+            if let Some(key) = kept::parse_name(&entry.name) {
+                let found = Kept::find(disk, &dir.join(&entry.name)).await?;
+                recovered.kept.insert(key, found);
+            }
         }
         Ok(recovered)
     }
@@ -116,6 +132,66 @@ impl Recovered {
                 self.replayed.insert(key, log);
             }
         }
+    }
+
+    /// The kept files of logs of which the journals have nothing: an entry that both have is the same.
+    pub(crate) fn kept_logs(&self) -> impl Iterator<Item = (LogKey, &Kept)> {
+        let all = self.kept.iter().filter(|(key, _)| !self.replayed.contains_key(key));
+        all.map(|(key, kept)| (*key, kept))
+    }
+
+    /// Adds what the replay of the kept files found.
+    pub(crate) fn take_kept(&mut self, found: BTreeMap<LogKey, ReplayedLog>) {
+        let in_journals = self.kept.keys().filter(|key| self.replayed.contains_key(key));
+        self.superseded = in_journals.copied().collect();
+        self.replayed.extend(found);
+    }
+
+    /// The kept file that counts for the log.
+    pub(crate) fn kept(&self, key: LogKey) -> Option<&Kept> {
+        self.kept.get(&key).filter(|_| !self.superseded.contains(&key))
+    }
+
+    /// The journals that were found, by shard.
+    pub(crate) fn journals(&self) -> impl Iterator<Item = (u16, FoundJournal)> {
+        self.journals.iter().map(|(shard, journal)| (*shard, *journal))
+    }
+
+    /// Whether acknowledged entries of the log are lost.
+    pub(crate) fn has_lost(&self, key: LogKey) -> bool {
+        let damage = self.replayed.get(&key).and_then(|log| log.damage.as_ref());
+        damage.is_some_and(|damage| damage.is_lossy)
+    }
+
+    /// Why no log of the directory can be trusted: entries of the journals are lost, and nobody knows whose.
+    pub fn damaged(&self) -> Option<&str> {
+        self.damaged.as_deref()
+    }
+
+    /// Removes, durably, the kept files of logs that are not in `offline`: after what was in them is in the logs for good.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn remove_kept(
+        &self,
+        disk: &Disk,
+        offline: &BTreeMap<LogKey, String>,
+    ) -> Result<(), StorageError> {
+        for path in &self.unfinished {
+            match disk.remove_file(path).await {
+                // It was written anew.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(StorageError::io("remove", path))?,
+            }
+        }
+        for (key, kept) in &self.kept {
+            let was_replayed = self.replayed.contains_key(key) && !self.has_lost(*key);
+            if was_replayed && !offline.contains_key(key) {
+                kept.remove(disk).await?;
+                tracing::info!(file = %kept.path.display(), "kept records are in their log again");
+            }
+        }
+        Ok(())
     }
 
     /// Removes, durably, what shards left that are no more: after every log has been settled.
@@ -163,8 +239,8 @@ impl Recovered {
 
     /// Why the log must not be opened.
     pub(crate) fn damage_of(&self, key: LogKey) -> Option<&str> {
-        let own = self.replayed.get(&key).and_then(|log| log.damage.as_deref());
-        own.or(self.damaged.as_deref())
+        let own = self.replayed.get(&key).and_then(|log| log.damage.as_ref());
+        own.map(|damage| damage.reason.as_str()).or(self.damaged.as_deref())
     }
 
     pub(crate) fn log(&self, key: LogKey) -> FoundLog {

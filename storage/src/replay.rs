@@ -9,11 +9,11 @@ use ringlane_batch::Offset;
 use ringlane_reactor::{Disk, File, Instant, OpenOptions, Reactor};
 
 use crate::error::StorageError;
-use crate::journal::{Damage, Entry, EntryKind, Reader, journal_files};
+use crate::journal::{Damage, Entry, EntryHead, EntryKind, Reader, journal_files};
 use crate::log_directory::PartitionDirectory;
 use crate::names::Kind;
 use crate::recovered::{FoundJournal, Recovered};
-use crate::shard_checkpoint::{LogKey, journal_directory};
+use crate::shard_checkpoint::{self, LogKey, journal_directory};
 
 /// So many segments are open at the same time while their entries are written: as many descriptors as the logs of a shard
 /// keep open later.
@@ -28,7 +28,40 @@ pub(crate) struct ReplayedLog {
     pub(crate) log_start: Option<Offset>,
     /// The lowest offset it was truncated to.
     pub(crate) cut: Option<Offset>,
-    pub(crate) damage: Option<String>,
+    pub(crate) damage: Option<LogDamage>,
+    /// The segment that the log's record names is not as long as the record says, by what was read so far.
+    short: Option<Short>,
+}
+
+/// See [`ReplayedLog`]. Nothing is written into such a segment: it would look whole.
+#[derive(Clone, Debug)]
+struct Short {
+    base: Offset,
+    /// Its bytes; none where it is missing.
+    len: u64,
+    /// How long it was.
+    recorded: u64,
+    /// The first offset of the last batch that belongs there.
+    last_batch: Offset,
+}
+
+impl Short {
+    fn damage(&self) -> LogDamage {
+        let file = Kind::Log.path(Path::new(""), self.base);
+        let (file, len, recorded) = (file.display(), self.len, self.recorded);
+        let reason = format!(
+            "{file} has {len} bytes, and {recorded} of them were on disk: records that were acknowledged are lost; put the file back from a copy or a replica"
+        );
+        LogDamage { reason, is_lossy: false }
+    }
+}
+
+/// Why a log must not be opened.
+#[derive(Clone, Debug)]
+pub(crate) struct LogDamage {
+    pub(crate) reason: String,
+    /// Acknowledged entries of it are lost. Otherwise the disk did not take what the journal has, and may the next time.
+    pub(crate) is_lossy: bool,
 }
 
 /// What the replay of one journal found and did.
@@ -57,29 +90,69 @@ pub async fn replay(
 ) -> Result<Replayed, StorageError> {
     let disk = reactor.disk();
     let found = recovered.journal(shard).expect("only journals that were found are replayed");
-    let directories = partitions.iter().filter_map(|partition| {
-        Some(((partition.topic_id?, partition.partition), partition.path.clone()))
-    });
-    let mut replay = Replay {
-        disk: &disk,
-        recovered,
-        directories: directories.collect(),
-        files: BTreeMap::new(),
-        found: Replayed {
-            shard,
-            journal: found,
-            logs: BTreeMap::new(),
-            damaged: None,
-            batches: 0,
-            bytes: 0,
-        },
-    };
+    let mut replay = Replay::new(&disk, recovered, partitions, (shard, found));
     replay.run(reactor, directory).await?;
     let Replayed { batches, bytes, .. } = replay.found;
     if batches > 0 {
         tracing::info!(shard, batches, bytes, "wrote what a journal held back into the logs");
     }
     Ok(replay.found)
+}
+
+/// The same with the files of kept entries (`kept.rs`) of logs of which the journals, all replayed before, have nothing.
+///
+/// # Errors
+/// The disk's. What is wrong with a file is the damage of its log.
+pub async fn replay_kept(
+    disk: &Disk,
+    recovered: &mut Recovered,
+    partitions: &[PartitionDirectory],
+) -> Result<(), StorageError> {
+    let mut found = BTreeMap::new();
+    let mut replay = Replay::new(disk, recovered, partitions, (0, FoundJournal::default()));
+    for (key, kept) in recovered.kept_logs() {
+        if !replay.directories.contains_key(&key) {
+            let path = kept.path.display();
+            tracing::warn!("{path} keeps records of a log that is not served from this directory");
+            continue;
+        }
+        if let Some(lost) = &kept.lost {
+            replay.lose(key, &kept.sentence(lost));
+        } else {
+            let taken = kept.entries(disk, async |entry| replay.take(entry).await).await;
+            match taken {
+                Err(StorageError::Corrupt { reason, .. }) => {
+                    replay.lose(key, &kept.sentence(&reason));
+                }
+                taken => taken?,
+            }
+        }
+        replay.judge_short();
+        found.insert(key, replay.found.logs.remove(&key).unwrap_or_default());
+    }
+    recovered.take_kept(found);
+    Ok(())
+}
+
+/// Why the journal of `shard` is not the one that the shard's checkpoint, with the journal's `id`, belongs to. The checkpoint
+/// is written before the first group.
+pub(crate) fn misplaced(
+    directory: &Path,
+    shard: u16,
+    id: Option<u64>,
+    reader: &Reader,
+) -> Option<String> {
+    let checkpoint = shard_checkpoint::path(directory, shard);
+    let checkpoint = checkpoint.display();
+    if id.is_none() && reader.journal_id().is_some() {
+        return Some(format!("{checkpoint} is missing, and the journal beside it holds records"));
+    }
+    let foreign = reader.foreign_groups();
+    (foreign > 0 && !reader.has_own_groups()).then(|| {
+        format!(
+            "the journal that {checkpoint} belongs to is not there, and {foreign} groups of another are, from another broker"
+        )
+    })
 }
 
 struct Replay<'a> {
@@ -91,7 +164,22 @@ struct Replay<'a> {
     found: Replayed,
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    fn new(
+        disk: &'a Disk,
+        recovered: &'a Recovered,
+        partitions: &[PartitionDirectory],
+        (shard, journal): (u16, FoundJournal),
+    ) -> Self {
+        let directories = partitions.iter().filter_map(|partition| {
+            Some(((partition.topic_id?, partition.partition), partition.path.clone()))
+        });
+        let logs = BTreeMap::new();
+        let found = Replayed { shard, journal, logs, damaged: None, batches: 0, bytes: 0 };
+        let directories = directories.collect();
+        Self { disk, recovered, directories, files: BTreeMap::new(), found }
+    }
+
     async fn run(&mut self, reactor: &Reactor, directory: &Path) -> Result<(), StorageError> {
         let dir = journal_directory(directory);
         let FoundJournal { id, first_group, .. } = self.found.journal;
@@ -103,6 +191,16 @@ impl Replay<'_> {
             file.sync_data().await.map_err(StorageError::io("sync", &path))?;
         }
         let mut reader = Reader::open(self.disk, &dir, self.found.shard, id, first_group).await?;
+        let (found_id, next_group) = (reader.journal_id(), reader.next_sequence());
+        self.found.journal = FoundJournal { id: found_id, first_group, next_group };
+        if reader.foreign_groups() > 0 {
+            let (shard, groups) = (self.found.shard, reader.foreign_groups());
+            tracing::warn!(shard, groups, "passed over groups of another broker's journal");
+        }
+        if let Some(reason) = misplaced(directory, self.found.shard, id, &reader) {
+            self.found.damaged = Some(reason);
+            return Ok(());
+        }
         let mut said: Instant = reactor.now();
         while let Some(group) = reader.next().await? {
             for damage in &group.damage {
@@ -120,14 +218,16 @@ impl Replay<'_> {
                 tracing::info!(shard, batches, bytes, "writing a journal back into the logs");
             }
         }
-        let shard = self.found.shard;
-        if reader.foreign_groups() > 0 {
-            let groups = reader.foreign_groups();
-            tracing::warn!(shard, groups, "passed over groups of another broker's journal");
-        }
-        let (id, next_group) = (reader.journal_id(), reader.next_sequence());
-        self.found.journal = FoundJournal { id, first_group, next_group };
+        self.judge_short();
         Ok(())
+    }
+
+    /// Everything was read: nothing has explained why a segment is short.
+    fn judge_short(&mut self) {
+        let short =
+            self.found.logs.iter().filter_map(|(key, log)| Some((*key, log.short.as_ref()?)));
+        let damaged: Vec<_> = short.map(|(key, short)| (key, short.damage())).collect();
+        damaged.into_iter().for_each(|(key, damage)| self.damage(key, damage));
     }
 
     fn take_damage(&mut self, damage: &Damage) {
@@ -142,15 +242,22 @@ impl Replay<'_> {
             None => _ = self.found.damaged.get_or_insert(reason),
             Some(logs) => {
                 for log in logs {
-                    self.damage((log.topic_id, log.partition), &reason);
+                    self.lose((log.topic_id, log.partition), &reason);
                 }
             }
         }
     }
 
-    fn damage(&mut self, key: LogKey, reason: &str) {
-        let log = self.found.logs.entry(key).or_default();
-        log.damage.get_or_insert_with(|| reason.to_string());
+    /// Acknowledged entries of the log are lost.
+    fn lose(&mut self, key: LogKey, reason: &str) {
+        self.damage(key, LogDamage { reason: reason.to_string(), is_lossy: true });
+    }
+
+    fn damage(&mut self, key: LogKey, damage: LogDamage) {
+        let known = &mut self.found.logs.entry(key).or_default().damage;
+        if known.as_ref().is_none_or(|known| damage.is_lossy && !known.is_lossy) {
+            *known = Some(damage);
+        }
     }
 
     /// One entry of the journal, in its order.
@@ -170,12 +277,12 @@ impl Replay<'_> {
         if sequence != before + 1 {
             let reason =
                 format!("entry {sequence} of the log follows entry {before} in the journal");
-            return self.damage(key, &reason);
+            return self.lose(key, &reason);
         }
         log.log_sequence = sequence;
         if let Err(error) = self.apply(key, &dir, entry).await {
             let reason = format!("cannot write back what the journal holds: {error}");
-            self.damage(key, &reason);
+            self.damage(key, LogDamage { reason, is_lossy: false });
         }
     }
 
@@ -183,16 +290,22 @@ impl Replay<'_> {
         let head = &entry.head;
         let log = self.found.logs.entry(key).or_default();
         match head.kind {
-            EntryKind::LogStart => log.log_start = log.log_start.max(Some(head.base_offset)),
+            EntryKind::LogStart => {
+                log.log_start = log.log_start.max(Some(head.base_offset));
+                // All that belongs there was deleted.
+                log.short.take_if(|short| short.last_batch < head.base_offset);
+            }
             EntryKind::Truncate => {
                 let cut = log.cut.map_or(head.base_offset, |cut| cut.min(head.base_offset));
                 log.cut = Some(cut);
+                let end = (head.segment_base, u64::from(head.position));
+                log.short.take_if(|short| end <= (short.base, short.len));
                 self.files.retain(|(open, _), _| *open != key);
                 self.truncate(dir, head.segment_base, u64::from(head.position), head.base_offset)
                     .await?;
             }
             EntryKind::Batch => {
-                let file = self.file(key, dir, head.segment_base).await?;
+                let Some(file) = self.file(key, dir, head).await? else { return Ok(()) };
                 file.write_at(entry.payload, u64::from(head.position))?;
                 self.found.batches += 1;
                 self.found.bytes += entry.payload.len() as u64;
@@ -201,16 +314,42 @@ impl Replay<'_> {
         Ok(())
     }
 
-    async fn file(&mut self, key: LogKey, dir: &Path, base: Offset) -> std::io::Result<File> {
+    /// The segment that the batch of `head` belongs into; `None` when it is shorter than it was when it was synced.
+    async fn file(
+        &mut self,
+        key: LogKey,
+        dir: &Path,
+        head: &EntryHead,
+    ) -> std::io::Result<Option<File>> {
+        let base = head.segment_base;
+        let log = self.found.logs.entry(key).or_default();
+        if let Some(short) = log.short.as_mut().filter(|short| short.base == base) {
+            short.last_batch = head.base_offset;
+            return Ok(None);
+        }
         if let Some(file) = self.files.get(&(key, base)) {
-            return Ok(file.clone());
+            return Ok(Some(file.clone()));
         }
         if self.files.len() >= OPEN_FILES_MAX {
             self.files.clear();
         }
-        let file = self.disk.open(&Kind::Log.path(dir, base), OpenOptions::CREATE).await?;
+        let path = Kind::Log.path(dir, base);
+        let record = self.recovered.record(key).filter(|record| record.segment_base == base);
+        let recorded = record.map_or(0, |record| record.position);
+        // After a truncation it may well be shorter.
+        if recorded > 0 && log.cut.is_none() {
+            let len = match self.disk.metadata(&path).await {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+                metadata => metadata?.len,
+            };
+            if len < recorded {
+                log.short = Some(Short { base, len, recorded, last_batch: head.base_offset });
+                return Ok(None);
+            }
+        }
+        let file = self.disk.open(&path, OpenOptions::CREATE).await?;
         self.files.insert((key, base), file.clone());
-        Ok(file)
+        Ok(Some(file))
     }
 
     /// Cuts the log's files as the truncation did: later segments and snapshots go, the one that holds the cut ends there.

@@ -99,7 +99,7 @@ impl ShardCheckpoint {
             StorageError::corrupt(
                 path,
                 format!(
-                    "{reason}; restore it from a copy of this directory, or remove it to have every log of the shard checked from its last snapshot on"
+                    "{reason}; restore it from a copy of this directory, or move it and the journal beside it away: then its logs are checked from their beginning, without what only the journal holds (nothing, after a clean stop)"
                 ),
             )
         })

@@ -15,6 +15,7 @@ use crate::log_directory::was_left_cleanly;
 use crate::names::Kind;
 use crate::partition_metadata;
 use crate::recovered::Recovered;
+use crate::replay::misplaced;
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
 /// What a start would do with one log.
@@ -55,6 +56,7 @@ pub async fn log_recoveries(
     for shard in recovered.journals_for(0, 1, is_clean) {
         journals.read(disk, directory, &recovered, shard).await?;
     }
+    journals.read_kept(disk, &recovered).await?;
     let mut recoveries = Vec::with_capacity(partitions.len());
     for partition in partitions {
         // A log that was never completely created is removed.
@@ -91,6 +93,10 @@ impl Journals {
         let found = recovered.journal(shard).expect("only journals that were found are read");
         let mut reader = Reader::open(disk, &dir, shard, found.id, found.first_group).await?;
         let mut logs: BTreeMap<LogKey, Overlay> = BTreeMap::new();
+        if let Some(reason) = misplaced(directory, shard, found.id, &reader) {
+            self.damaged.get_or_insert(reason);
+            return Ok(());
+        }
         while let Some(group) = reader.next().await? {
             for damage in &group.damage {
                 self.take_damage(shard, damage, &mut logs);
@@ -110,6 +116,32 @@ impl Journals {
             if known.is_none_or(|known| log.log_sequence > known.log_sequence) {
                 self.logs.insert(key, log);
             }
+        }
+        Ok(())
+    }
+
+    /// Files of entries that an earlier start kept count for the logs of which the journals have nothing.
+    async fn read_kept(&mut self, disk: &Disk, recovered: &Recovered) -> Result<(), StorageError> {
+        for (key, kept) in recovered.kept_logs() {
+            if self.logs.contains_key(&key) {
+                continue;
+            }
+            let recorded = recovered.record(key).map_or(0, |record| record.log_sequence);
+            let mut log = Overlay::behind(recorded);
+            let read = kept.entries(disk, async |entry| {
+                if entry.head.log_sequence > recorded {
+                    log.take(entry);
+                }
+            });
+            let damage = match read.await {
+                Err(StorageError::Corrupt { reason, .. }) => Some(reason),
+                read => read.map(|()| kept.lost.clone())?,
+            };
+            if let Some(damage) = damage {
+                log = Overlay::default();
+                log.damage = Some(kept.sentence(&damage));
+            }
+            self.logs.insert(key, log);
         }
         Ok(())
     }

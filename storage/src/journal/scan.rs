@@ -62,6 +62,7 @@ pub struct Reader {
     expected: u64,
     next_sequence: u64,
     foreign_groups: u64,
+    has_own_groups: bool,
 }
 
 impl Reader {
@@ -92,6 +93,7 @@ impl Reader {
         let found = groups.len();
         groups.retain(|header| Some(header.journal_id) == journal_id);
         let foreign_groups = (found - groups.len()) as u64;
+        let has_own_groups = !groups.is_empty();
         let above = groups.last().map_or(0, |header| header.sequence.saturating_add(1));
         let next_sequence = above.max(from).saturating_add(SEQUENCE_GAP);
         groups.retain(|header| header.sequence >= from);
@@ -106,6 +108,7 @@ impl Reader {
             expected: from,
             next_sequence,
             foreign_groups,
+            has_own_groups,
         })
     }
 
@@ -123,6 +126,11 @@ impl Reader {
     /// How many groups have another journal's id: this directory's journal was mixed with another's when there are any.
     pub fn foreign_groups(&self) -> u64 {
         self.foreign_groups
+    }
+
+    /// Whether there is any group of this journal, old ones included.
+    pub fn has_own_groups(&self) -> bool {
+        self.has_own_groups
     }
 
     /// The next group; `None` at the end.

@@ -54,10 +54,12 @@ pub(crate) async fn publish(shard: Rc<Shard>) {
 
 async fn publish_once(shard: &Rc<Shard>, image: Arc<ClusterImage>) {
     let version = image.version();
+    let before = shard.image.current();
+    let places = shard.log_dirs.borrow_mut().assign(shard.broker(), &before, &image);
     let apply = move |shard: &Rc<Shard>| {
-        let (shard, image) = (shard.clone(), image.clone());
+        let (shard, image, places) = (shard.clone(), image.clone(), places.clone());
         async move {
-            partitions::apply(&shard, &image).await;
+            partitions::apply(&shard, &image, &places).await;
             shard.image.set(image);
         }
     };

@@ -10,6 +10,8 @@ mod connection;
 mod coordinator;
 pub mod group;
 mod listener;
+mod log_directories;
+mod log_dirs;
 mod memory;
 mod metrics;
 mod nodes;

@@ -1,9 +1,11 @@
 //! The partitions that a shard owns, kept true to the cluster image: what the image places here is opened or created, what
 //! it no longer has is deleted.
 
+mod opening;
+
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,46 +13,95 @@ use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::Queue;
 use ringlane_storage::{
-    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, NewLog, Recovered,
-    StorageError, journal::JournalConfig, partition_directory_name,
+    CompactionConfig, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
+    journal::JournalConfig, partition_directory_name,
 };
 use tracing::error;
 
 use crate::compaction;
 use crate::config::{BrokerConfig, TopicConfig};
+use crate::log_directories;
+use crate::log_dirs::{Place, Places};
 use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
 use crate::shard::Shard;
 
+use opening::{Missing, open_all};
+
 /// How many logs a shard opens or deletes at the same time.
 const AT_ONCE_MAX: usize = 64;
-/// From so many on, one look at all names is cheaper than one for each.
-const LISTED_MIN: usize = 16;
 
 /// The partitions of one shard.
 #[derive(Default)]
 pub(crate) struct Partitions {
     by_key: RefCell<BTreeMap<PartitionKey, Rc<Partition>>>,
-    logs: OnceCell<LogManager>,
+    /// Those that the shard owns and cannot serve.
+    offline: RefCell<BTreeMap<PartitionKey, Offline>>,
+    /// What the logs of the shard share in each directory that was online at the start, by its index in `log.dirs`.
+    logs: OnceCell<BTreeMap<usize, LogManager>>,
+}
+
+/// A partition whose log cannot be opened.
+struct Offline {
+    place: Place,
+    reason: String,
 }
 
 impl Partitions {
-    /// Says where partitions live and what was found there; before the first image is applied.
+    /// Says in which directories partitions live and what was found there; before the first image is applied.
     ///
     /// # Panics
     /// The second time.
-    pub(crate) fn found(&self, shard: &Shard, directory: &Path, recovered: Arc<Recovered>) {
-        let config = manager_config(&shard.config);
-        let logs = LogManager::new(&shard.reactor, directory, recovered, config);
-        assert!(self.logs.set(logs).is_ok(), "the log directory is read once");
+    pub(crate) fn found(&self, shard: &Rc<Shard>, open: &[(usize, PathBuf, Arc<Recovered>)]) {
+        let config = manager_config(&shard.config, open.len());
+        let logs = open.iter().map(|(index, directory, recovered)| {
+            let (recovered, config) = (recovered.clone(), config.clone());
+            let logs = LogManager::new(&shard.reactor, directory, recovered, config);
+            let watch = log_directories::watch(shard.clone(), *index, logs.clone());
+            shard.reactor.spawn(Queue::Background, watch).detach();
+            (*index, logs)
+        });
+        assert!(self.logs.set(logs.collect()).is_ok(), "the log directories are read once");
     }
 
-    /// What the logs of the shard share.
+    /// What the logs of the shard share in each directory that was online at the start.
     ///
     /// # Panics
     /// Before [`Partitions::found`].
-    pub(crate) fn logs(&self) -> &LogManager {
-        self.logs.get().expect("the log directory is read before an image is applied")
+    pub(crate) fn directories(&self) -> impl Iterator<Item = (usize, &LogManager)> {
+        let logs = self.logs.get().expect("log directories are read before an image is applied");
+        logs.iter().map(|(index, logs)| (*index, logs))
+    }
+
+    /// A directory has failed.
+    pub(crate) fn take_offline(&self, index: usize, reason: &str) {
+        if let Some(logs) = self.logs.get().and_then(|logs| logs.get(&index)) {
+            logs.take_offline(reason);
+        }
+    }
+
+    /// Whether a log in this place has but itself to blame.
+    fn is_directory_online(&self, place: Place) -> bool {
+        let logs = self.logs.get().and_then(|logs| match place {
+            Place::In(index) => logs.get(&index),
+            Place::Missing => None,
+        });
+        place == Place::Missing || logs.is_some_and(|logs| logs.is_offline().is_none())
+    }
+
+    /// Whether the shard owns the partition and cannot open its log.
+    pub(crate) fn is_offline(&self, key: PartitionKey) -> bool {
+        self.offline.borrow().contains_key(&key)
+    }
+
+    /// The partitions that the shard cannot serve though they have a place, by directory, and why.
+    pub(crate) fn offline(&self) -> Vec<(usize, PartitionKey, String)> {
+        let offline = self.offline.borrow();
+        let placed = offline.iter().filter_map(|(key, offline)| match offline.place {
+            Place::In(index) => Some((index, *key, offline.reason.clone())),
+            Place::Missing => None,
+        });
+        placed.collect()
     }
 
     /// The partition, when this shard owns it.
@@ -64,38 +115,50 @@ impl Partitions {
     }
 }
 
-fn manager_config(config: &BrokerConfig) -> LogManagerConfig {
+fn manager_config(config: &BrokerConfig, directories: usize) -> LogManagerConfig {
+    let defaults = LogManagerConfig::default();
     LogManagerConfig {
+        open_logs_max: (defaults.open_logs_max / directories.max(1)).max(1),
         journal: JournalConfig {
             // Whole blocks.
             file_bytes: (config.journal_file_bytes as u64).next_multiple_of(4096),
             files: config.journal_files as u32,
             ..JournalConfig::default()
         },
-        ..LogManagerConfig::default()
+        ..defaults
     }
 }
 
-/// Closes every log of the shard, and its journal. Answers whether all of it was left in order.
-pub(crate) async fn close_all(shard: &Rc<Shard>) -> bool {
-    let closing: Vec<_> = shard
-        .partitions
-        .all()
-        .into_iter()
-        .map(|partition| shard.reactor.spawn(Queue::Client, close(partition)))
-        .collect();
-    let closed = join_all(closing).await;
-    shard.partitions.logs().close().await;
-    closed.into_iter().all(|in_order| in_order)
+/// Closes every log of the shard, and its journals. Answers of each directory that is online whether all of it was left in
+/// order.
+pub(crate) async fn close_all(shard: &Rc<Shard>) -> BTreeMap<usize, bool> {
+    let all = shard.partitions.all().into_iter();
+    let closing = all.map(|partition| shard.reactor.spawn(Queue::Client, close(partition)));
+    let closed = join_all(closing.collect()).await;
+    let mut in_order = BTreeMap::new();
+    for (index, logs) in shard.partitions.directories() {
+        logs.close().await;
+        if logs.is_offline().is_some() {
+            continue;
+        }
+        let here = closed.iter().filter(|log| log.directory.parent() == Some(logs.directory()));
+        let mut failed = here.filter_map(|log| Some((log, log.failed.as_ref()?))).peekable();
+        in_order.insert(index, failed.peek().is_none());
+        for (log, error) in failed {
+            error!(log = %log.directory.display(), "cannot close the log in order: {error}");
+        }
+    }
+    in_order
 }
 
-async fn close(partition: Rc<Partition>) -> bool {
-    let closed = partition.log.close().await;
-    if let Err(error) = &closed {
-        let name = partition_directory_name(&partition.topic, partition.key.1);
-        error!(name, "cannot close the log in order: {error}");
-    }
-    closed.is_ok()
+struct Closed {
+    directory: PathBuf,
+    failed: Option<StorageError>,
+}
+
+async fn close(partition: Rc<Partition>) -> Closed {
+    let directory = partition.log.directory();
+    Closed { directory, failed: partition.log.close().await.err() }
 }
 
 /// The part of a topic's settings that its logs follow.
@@ -124,8 +187,8 @@ pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -
     }
 }
 
-/// Makes this shard's partitions what `image` says.
-pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>) {
+/// Makes this shard's partitions what `image` says; the logs that are new in it have their `places`.
+pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>, places: &Places) {
     let before = shard.image.current();
     let settings = settings(shard, image);
     let settings_changed = settings != self::settings(shard, &before);
@@ -145,11 +208,20 @@ pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>) {
         for index in owned_indexes(shard, topic) {
             match shard.partitions.find((topic.id, index)) {
                 Some(partition) => part.update(&partition),
-                None => missing.push((part.clone(), index)),
+                None => {
+                    let place = place(shard, (topic.id, index), places);
+                    missing.push(Missing { part: part.clone(), index, place });
+                }
             }
         }
     }
     open_all(shard, missing).await;
+}
+
+/// Where a log belongs that is not open: as the image's places say, or where it was found to be offline before.
+fn place(shard: &Shard, key: PartitionKey, places: &Places) -> Place {
+    let before = || shard.partitions.offline.borrow().get(&key).map(|offline| offline.place);
+    places.of(key).or_else(before).unwrap_or(Place::Missing)
 }
 
 /// What the partitions of one topic share.
@@ -220,6 +292,7 @@ async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &Cluste
     let names: Vec<&str> = gone.iter().map(|topic| topic.name.as_str()).collect();
     shard.coordinators.forget_topics(&names);
     for id in gone.iter().map(|topic| topic.id) {
+        shard.partitions.offline.borrow_mut().retain(|key, _| key.0 != id);
         let removed: Vec<_> = {
             let mut by_key = shard.partitions.by_key.borrow_mut();
             let keys: Vec<_> = by_key.keys().filter(|key| key.0 == id).copied().collect();
@@ -238,80 +311,4 @@ async fn delete(partition: Rc<Partition>) {
     if let Err(error) = partition.log.clone().delete().await {
         error!(name, "the files of a deleted partition stay behind: {error}");
     }
-}
-
-async fn open_all(shard: &Rc<Shard>, missing: Vec<(Rc<TopicPart>, PartitionIndex)>) {
-    let there = directories(shard, &missing).await;
-    let is_there = |(part, index): &(Rc<TopicPart>, PartitionIndex)| {
-        there.contains(&part.directory_name(*index))
-    };
-    let (there, new): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
-    create(shard, new).await;
-    let task_shard = shard.clone();
-    let open = async move |(part, index): (Rc<TopicPart>, PartitionIndex)| {
-        open(&task_shard, &part, index).await;
-    };
-    shard.reactor.for_each(Queue::Client, AT_ONCE_MAX, there, open).await;
-}
-
-/// Which of the partitions' directories are there, by name.
-async fn directories(shard: &Shard, of: &[(Rc<TopicPart>, PartitionIndex)]) -> BTreeSet<String> {
-    let (disk, root) = (shard.reactor.disk(), shard.partitions.logs().directory());
-    if of.len() >= LISTED_MIN {
-        match disk.list(root).await {
-            Ok(names) => return names.into_iter().map(|entry| entry.name).collect(),
-            Err(error) => error!(root = %root.display(), "cannot be listed: {error}"),
-        }
-    }
-    let mut found = BTreeSet::new();
-    for (part, index) in of {
-        let name = part.directory_name(*index);
-        if disk.metadata(&root.join(&name)).await.is_ok() {
-            found.insert(name);
-        }
-    }
-    found
-}
-
-async fn create(shard: &Rc<Shard>, new: Vec<(Rc<TopicPart>, PartitionIndex)>) {
-    let logs = shard.partitions.logs();
-    let wanted = new.iter().map(|(part, index)| NewLog {
-        directory: logs.directory().join(part.directory_name(*index)),
-        key: (part.topic.id, *index),
-        config: part.log_config.clone(),
-    });
-    let created = Log::create_all(logs, wanted.collect()).await;
-    for ((part, index), created) in new.into_iter().zip(created) {
-        lead(shard, &part, index, created);
-    }
-}
-
-async fn open(shard: &Rc<Shard>, part: &TopicPart, index: PartitionIndex) {
-    let logs = shard.partitions.logs();
-    let directory = logs.directory().join(part.directory_name(index));
-    let key = (part.topic.id, index);
-    let opened = Log::open(logs, &directory, key, part.log_config.clone()).await;
-    lead(shard, part, index, opened.map(|(log, _report)| log));
-}
-
-/// Takes up leading a partition whose log is there now.
-fn lead(
-    shard: &Rc<Shard>,
-    part: &TopicPart,
-    index: PartitionIndex,
-    log: Result<Log, StorageError>,
-) {
-    let log = match log {
-        Ok(log) => log,
-        Err(error) => {
-            let name = part.directory_name(index);
-            return error!(name, "the partition stays offline: {error}");
-        }
-    };
-    let (state, key) = (part.state(index), (part.topic.id, index));
-    let (name, config) = (part.name.clone(), part.config.clone());
-    let partition = Partition::lead(name, key, log, state.leader_epoch, config);
-    partition.update(state.leader_epoch, state.isr.len(), None);
-    shard.partitions.by_key.borrow_mut().insert(key, partition.clone());
-    shard.coordinators.elect(shard, &partition);
 }

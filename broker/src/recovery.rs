@@ -1,48 +1,186 @@
-//! What a start does with the log directory before the doors open: every shard replays journals, opens its logs, makes durable
-//! what it found, and only then are the journals written again.
+//! What a start does with the log directories before the doors open: in each of them every shard replays journals, opens its
+//! logs, makes durable what it found, and only then are the journals written again. A directory in which any of that
+//! fails goes offline, and the others go on (KIP-112).
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ringlane_controller::ClusterImage;
+use ringlane_reactor::Queue;
 use ringlane_storage::{
-    LogDirectory, PartitionDirectory, Recovered, Replayed, StorageError, replay,
+    Found, LogDirectory, LogKey, LogManager, PartitionDirectory, Recovered, Replayed, StorageError,
+    keep, partition_directory_name, replay, replay_kept,
 };
+use tracing::{error, warn};
 
-use crate::server::{StartError, failed};
+use crate::race::join_all;
 use crate::shard::Shard;
 
-/// Reads the checkpoints, and has every shard write its share of the journals back into the logs in `partitions`.
-///
-/// # Errors
-/// The disk's, and damage to what is only ever replaced whole.
-pub(crate) async fn recover(
-    shard: &Rc<Shard>,
-    directory: &LogDirectory,
-    partitions: Vec<PartitionDirectory>,
-) -> Result<Arc<Recovered>, StartError> {
-    let disk = shard.reactor.disk();
-    let recovered = Recovered::read(&disk, directory.path()).await.map_err(failed)?;
-    let share = Share {
-        directory: directory.path().to_path_buf(),
-        recovered: Arc::new(recovered.clone()),
-        partitions: Arc::new(partitions),
-        was_left_cleanly: directory.was_left_cleanly(),
-    };
-    let replay = move |shard: &Rc<Shard>| {
-        let (shard, share) = (shard.clone(), share.clone());
-        async move {
-            // Before anything is written.
-            let watched = shard.reactor.disk().watch_file_system(&share.directory).await;
-            watched.map_err(|error| error.to_string())?;
-            share.replay(&shard).await.map_err(|error| error.to_string())
-        }
-    };
-    let mut all = recovered;
-    for replayed in shard.router.call_all(shard, replay).await {
-        replayed.map_err(failed)?.into_iter().for_each(|replayed| all.merge(replayed));
+/// A log directory that this broker holds.
+pub(crate) struct OpenDirectory {
+    /// Its place in `log.dirs`.
+    pub(crate) index: usize,
+    pub(crate) directory: LogDirectory,
+    /// What lies in it.
+    pub(crate) found: Found,
+    /// Logs in it that must not be opened, and why.
+    pub(crate) refused: BTreeMap<LogKey, String>,
+    pub(crate) recovered: Arc<Recovered>,
+}
+
+impl OpenDirectory {
+    pub(crate) fn new(index: usize, directory: LogDirectory) -> Self {
+        let (found, refused) = (Found::default(), BTreeMap::new());
+        Self { index, directory, found, refused, recovered: Arc::default() }
     }
-    Ok(Arc::new(all))
+
+    /// Finishes deletions and looks what there is; what was never completely created goes.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn look(&mut self) -> Result<(), StorageError> {
+        self.directory.remove_deleted().await?;
+        self.found = self.directory.look().await?;
+        let partitions = std::mem::take(&mut self.found.partitions);
+        for partition in partitions {
+            match partition.topic_id {
+                Some(_) => self.found.partitions.push(partition),
+                // Its creation was never answered, and nothing was ever acknowledged in it.
+                None => self.directory.remove(&partition.path).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the checkpoints, and has every shard write its share of the journals back into the logs.
+    ///
+    /// # Errors
+    /// The disk's; damage to what is only ever replaced whole; damage that may concern any log.
+    pub(crate) async fn recover(&mut self, shard: &Rc<Shard>) -> Result<(), String> {
+        let disk = shard.reactor.disk();
+        let path = self.directory.path().to_path_buf();
+        let recovered = Recovered::read(&disk, &path).await.map_err(text)?;
+        let not_refused = |partition: &&PartitionDirectory| {
+            let id = partition.topic_id.expect("only whole ones are left");
+            !self.refused.contains_key(&(id, partition.partition))
+        };
+        let partitions: Vec<_> =
+            self.found.partitions.iter().filter(not_refused).cloned().collect();
+        let share = Share {
+            directory: path,
+            recovered: Arc::new(recovered.clone()),
+            partitions: Arc::new(partitions),
+            was_left_cleanly: self.directory.was_left_cleanly(),
+        };
+        let (mut all, partitions) = (recovered, share.partitions.clone());
+        let replay = move |shard: &Rc<Shard>| {
+            let (shard, share) = (shard.clone(), share.clone());
+            async move {
+                // Before anything is written.
+                let watched = shard.reactor.disk().watch_file_system(&share.directory).await;
+                watched.map_err(text)?;
+                share.replay(&shard).await.map_err(text)
+            }
+        };
+        for replayed in shard.router.call_all(shard, replay).await {
+            replayed?.into_iter().for_each(|replayed| all.merge(replayed));
+        }
+        replay_kept(&disk, &mut all, &partitions).await.map_err(text)?;
+        if let Some(damage) = all.damaged() {
+            let journals = self.directory.path().join("journal/*.journal");
+            return Err(format!(
+                "{damage}; put the right files back, or, to start without all that the journals hold, move {} away",
+                journals.display()
+            ));
+        }
+        self.recovered = Arc::new(all);
+        Ok(())
+    }
+
+    /// Renames directories of topics that the cluster does not have, so that they are neither served nor lost.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn set_aside_strays(
+        &mut self,
+        shard: &Shard,
+        image: &ClusterImage,
+    ) -> Result<(), StorageError> {
+        let is_known = |found: &PartitionDirectory| {
+            found.topic_id.is_some_and(|id| image.topic_by_id(id).is_some())
+        };
+        let (known, strays): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.found.partitions).into_iter().partition(is_known);
+        self.found.partitions = known;
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let (disk, parent) = (shard.reactor.disk(), self.directory.path());
+        // What the journals had of them is in their files: for good, before they lose the name that journals know.
+        let io = |tried, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| StorageError::Io { tried, path, source }
+        };
+        disk.sync_file_system(parent).await.map_err(io("sync the file system of", parent))?;
+        for stray in strays {
+            let name = partition_directory_name(&stray.topic, stray.partition);
+            let id = stray.topic_id.expect("only whole ones are left");
+            let aside = format!("{name}.{id}-stray");
+            warn!(
+                "{name} belongs to a topic ({id}) that the cluster does not have: it is set aside as {aside}"
+            );
+            let renamed = disk.rename(&stray.path, &parent.join(aside)).await;
+            renamed.map_err(io("rename", &stray.path))?;
+        }
+        disk.sync_dir(parent).await.map_err(io("sync", parent))
+    }
+
+    /// Keeps what the journals hold of the logs in `offline`, before they are written over.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn keep(
+        &self,
+        shard: &Shard,
+        offline: &BTreeMap<LogKey, String>,
+    ) -> Result<(), StorageError> {
+        if offline.is_empty() {
+            return Ok(());
+        }
+        let (disk, path) = (shard.reactor.disk(), self.directory.path());
+        for kept in keep(&disk, path, &self.recovered, offline).await? {
+            let ((id, partition), file) = (kept.key, kept.path.display());
+            let what_to_do = match kept.is_lossy {
+                true => "remove that file to serve the log without the records that are lost",
+                false => "a start that can open the log puts them back",
+            };
+            error!(
+                "what the journal held of partition {partition} of topic {id}, which is offline, is kept in {file}: {what_to_do}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more, after every journal was begun anew.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn remove_leftovers(
+        &self,
+        shard: &Shard,
+        offline: &BTreeMap<LogKey, String>,
+    ) -> Result<(), StorageError> {
+        let (disk, shards) = (shard.reactor.disk(), shard.reactor.shard_count());
+        self.recovered.remove_kept(&disk, offline).await?;
+        self.recovered.remove_leftovers(&disk, self.directory.path(), shards).await
+    }
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
 }
 
 /// What each shard needs for its share.
@@ -67,44 +205,27 @@ impl Share {
     }
 }
 
-/// Tells every shard where partitions live and what was found there.
-pub(crate) async fn tell_what_was_found(
+/// Has every shard `act` on its part of every directory that is online there; the directories where that failed, and why.
+pub(crate) async fn everywhere<F>(
     shard: &Rc<Shard>,
-    directory: &LogDirectory,
-    recovered: &Arc<Recovered>,
-) {
-    let (directory, recovered) = (directory.path().to_path_buf(), recovered.clone());
-    let tell = move |shard: &Rc<Shard>| {
-        shard.partitions.found(shard, &directory, recovered.clone());
-        std::future::ready(())
+    act: impl Fn(LogManager) -> F + Clone + Send + 'static,
+) -> Vec<(usize, String)>
+where
+    F: Future<Output = Result<(), StorageError>> + 'static,
+{
+    let act = move |shard: &Rc<Shard>| {
+        let (shard, act) = (shard.clone(), act.clone());
+        async move {
+            let online =
+                shard.partitions.directories().filter(|(_, logs)| logs.is_offline().is_none());
+            let acting = online.map(|(index, logs)| {
+                let acting = act(logs.clone());
+                let act = async move { acting.await.err().map(|error| (index, error.to_string())) };
+                shard.reactor.spawn(Queue::Client, act)
+            });
+            let failed = join_all(acting.collect()).await;
+            failed.into_iter().flatten().collect::<Vec<_>>()
+        }
     };
-    shard.router.call_all(shard, tell).await;
-}
-
-/// Has every shard make durable what was replayed, and when all have, lets them write their journals anew.
-///
-/// # Errors
-/// The disk's.
-pub(crate) async fn begin_writing(
-    shard: &Rc<Shard>,
-    directory: &LogDirectory,
-    recovered: &Recovered,
-) -> Result<(), StartError> {
-    let settle = |shard: &Rc<Shard>| {
-        let logs = shard.partitions.logs().clone();
-        async move { logs.settle().await.map_err(|error| error.to_string()) }
-    };
-    for settled in shard.router.call_all(shard, settle).await {
-        settled.map_err(failed)?;
-    }
-    let begin = |shard: &Rc<Shard>| {
-        let logs = shard.partitions.logs().clone();
-        async move { logs.begin().await.map_err(|error| error.to_string()) }
-    };
-    for begun in shard.router.call_all(shard, begin).await {
-        begun.map_err(failed)?;
-    }
-    let disk = shard.reactor.disk();
-    let shards = shard.reactor.shard_count();
-    recovered.remove_leftovers(&disk, directory.path(), shards).await.map_err(failed)
+    shard.router.call_all(shard, act).await.into_iter().flatten().collect()
 }

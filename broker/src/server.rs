@@ -1,10 +1,10 @@
 //! A broker's life: its shards start, the first takes the data directory and runs the controller, every shard opens its
 //! partitions and then its door; at the end the doors close first and the logs are left clean.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,15 +12,14 @@ use ringlane_controller::{
     BrokerRegistration, Command, Controller, CoreEndpoint, CoreIndex, Endpoint, Options, Outcome,
 };
 use ringlane_reactor::{AddressReservation, Mesh, Queue, Reactor};
-use ringlane_storage::{LogDirectory, PartitionDirectory, partition_directory_name};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::cluster;
 use crate::compaction;
 use crate::config::BrokerConfig;
 use crate::listener;
-use crate::race::race;
-use crate::recovery::{begin_writing, recover, tell_what_was_found};
+use crate::log_directories::LogDirectories;
+use crate::race::{Either, race};
 use crate::retention;
 use crate::router::{self, Job, MAILBOX_JOBS_MAX};
 use crate::scrub;
@@ -106,47 +105,37 @@ impl Broker {
 
     /// The part of the controller's shard: start everything, wait for the end, stop everything.
     async fn lead(&self, shard: &Rc<Shard>) -> Result<(), StartError> {
-        let path = PathBuf::from(&self.config.log_dirs);
-        let directory = LogDirectory::open(&shard.reactor, &path, self.config.node_id, None)
-            .await
-            .map_err(failed)?;
-        directory.remove_deleted().await.map_err(failed)?;
-        let cluster_id = directory.meta().cluster_id.clone();
+        let mut directories = LogDirectories::open(shard).await?;
+        let cluster_id = directories.cluster_id();
         let options =
             Options { cluster_id: Some(cluster_id.clone()), ..Options::new(shard.broker()) };
-        let metadata = path.join("__cluster_metadata-0");
+        let metadata = directories.metadata().join("__cluster_metadata-0");
         let controller =
             Controller::start(&shard.reactor, &metadata, options).await.map_err(failed)?;
         let named = controller.image().cluster_id().to_owned();
         if named != cluster_id {
             return Err(failed(format!(
                 "the data directory {} belongs to the cluster {cluster_id}, the controller's files in it to {named}: one of them was copied from elsewhere; put back the one that belongs here",
-                path.display()
+                directories.metadata().display()
             )));
         }
         shard.run_controller(controller.clone());
         self.register(shard, &controller).await?;
-        let partitions = set_aside_strays(shard, &directory, &controller).await?;
-        let recovered = recover(shard, &directory, partitions).await?;
-        tell_what_was_found(shard, &directory, &recovered).await;
+        directories.recover(shard, &controller.image()).await?;
+        directories.tell(shard).await;
         let publishing = shard.reactor.spawn(Queue::Controller, cluster::publish(shard.clone()));
         cluster::applied(shard, controller.image().version()).await;
-        begin_writing(shard, &directory, &recovered).await?;
+        directories.begin_writing(shard).await?;
         self.open_doors(shard).await?;
         (self.on_ready)(self.addresses.shared.address());
-        shard.reactor.terminated().await;
+        let ended = serve(shard).await;
         info!("stopping");
         close_doors(shard).await;
         drop(publishing);
         let in_order = close_logs(shard).await;
         report_counters(shard).await;
         controller.stop().await;
-        if !in_order {
-            return Err(failed(
-                "some logs could not be closed in order: the next start checks them",
-            ));
-        }
-        directory.close().await.map_err(failed)
+        ended.and(directories.close(shard, &in_order).await)
     }
 
     /// Tells the controller that this broker is here, with as many cores as it has now.
@@ -220,7 +209,7 @@ async fn close_doors(shard: &Rc<Shard>) {
 /// What the broker counted while it ran, in one log line.
 async fn report_counters(shard: &Rc<Shard>) {
     let values = |shard: &Rc<Shard>| std::future::ready(shard.metrics.values());
-    let mut total = std::collections::BTreeMap::<&str, u64>::new();
+    let mut total = BTreeMap::<&str, u64>::new();
     for (name, value) in shard.router.call_all(shard, values).await.into_iter().flatten() {
         *total.entry(name).or_default() += value;
     }
@@ -229,46 +218,32 @@ async fn report_counters(shard: &Rc<Shard>) {
     info!("since the start: {}", counted.join(" "));
 }
 
-/// Closes every log on its shard. Answers whether all are in order.
-async fn close_logs(shard: &Rc<Shard>) -> bool {
+/// Ready when the broker is to end: it was asked to, or has no log directory to go on with.
+async fn serve(shard: &Rc<Shard>) -> Result<(), StartError> {
+    let failing = async {
+        loop {
+            let has_failed = shard.has_failed.notified();
+            if let Some(reason) = shard.log_dirs.borrow().fatal() {
+                return reason;
+            }
+            has_failed.await;
+        }
+    };
+    match race(failing, shard.reactor.terminated()).await {
+        Either::First(reason) => Err(failed(format!("the broker ends: {reason}"))),
+        Either::Second(()) => Ok(()),
+    }
+}
+
+/// Closes every log on its shard. Answers of each directory whether all logs in it are in order.
+async fn close_logs(shard: &Rc<Shard>) -> BTreeMap<usize, bool> {
     let close = |shard: &Rc<Shard>| {
         let shard = shard.clone();
         async move { crate::partitions::close_all(&shard).await }
     };
-    shard.router.call_all(shard, close).await.into_iter().all(|in_order| in_order)
-}
-
-/// Renames directories of topics that the cluster does not have, so that they are neither served nor lost. Gives back the
-/// others.
-async fn set_aside_strays(
-    shard: &Shard,
-    directory: &LogDirectory,
-    controller: &Controller,
-) -> Result<Vec<PartitionDirectory>, StartError> {
-    let image = controller.image();
-    let mut partitions = Vec::new();
-    for found in directory.partitions().await.map_err(failed)? {
-        let Some(id) = found.topic_id else {
-            // Its creation was never answered, and nothing was ever acknowledged in it.
-            directory.remove(&found.path).await.map_err(failed)?;
-            continue;
-        };
-        if image.topic_by_id(id).is_some() {
-            partitions.push(found);
-            continue;
-        }
-        let name = partition_directory_name(&found.topic, found.partition);
-        let aside = format!("{name}.{id}-stray");
-        warn!(
-            "{name} belongs to a topic ({id}) that the cluster does not have: it is set aside as {aside}"
-        );
-        rename(shard, &found.path, &directory.path().join(aside)).await.map_err(failed)?;
+    let mut all = BTreeMap::new();
+    for (index, in_order) in shard.router.call_all(shard, close).await.into_iter().flatten() {
+        *all.entry(index).or_insert(true) &= in_order;
     }
-    Ok(partitions)
-}
-
-async fn rename(shard: &Shard, from: &Path, to: &Path) -> io::Result<()> {
-    let disk = shard.reactor.disk();
-    disk.rename(from, to).await?;
-    disk.sync_dir(to.parent().unwrap_or(Path::new("."))).await
+    all
 }

@@ -1,7 +1,7 @@
 //! A shard: one pinned core and all that it owns. Its tasks share it through an `Rc`; other shards reach it through the
 //! router only.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::compaction::cleaner_config;
 use crate::config::BrokerConfig;
 use crate::coordinator::Coordinators;
 use crate::listener::Connections;
+use crate::log_dirs::LogDirs;
 use crate::memory::Ledger;
 use crate::metrics::Metrics;
 use crate::partitions::Partitions;
@@ -36,6 +37,10 @@ pub(crate) struct Shard {
     pub(crate) router: Router,
     /// The cluster image, as far as this shard has applied it.
     pub(crate) image: Published,
+    /// On the controller's shard: where logs live.
+    pub(crate) log_dirs: RefCell<LogDirs>,
+    /// On the controller's shard: rings when no log directory is left to go on with.
+    pub(crate) has_failed: Notify,
     /// The partitions that this shard owns.
     pub(crate) partitions: Partitions,
     /// Compacts their logs.
@@ -72,6 +77,8 @@ impl Shard {
             reactor: reactor.clone(),
             router: Router::new(mesh, reactor.shard(), shards),
             image: Published::default(),
+            log_dirs: RefCell::default(),
+            has_failed: Notify::new(),
             partitions: Partitions::default(),
             cleaner: Cleaner::new(reactor, cleaner_config(&config, shards)),
             coordinators: Coordinators::default(),

@@ -43,7 +43,12 @@ pub(super) fn led(
     key: PartitionKey,
     epoch: i32,
 ) -> Result<Rc<Partition>, ErrorCode> {
-    let partition = shard.partitions.find(key).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+    let Some(partition) = shard.partitions.find(key) else {
+        return Err(match shard.partitions.is_offline(key) {
+            true => ErrorCode::KAFKA_STORAGE_ERROR,
+            false => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        });
+    };
     if epoch == LeaderEpoch::NONE.0 {
         return Ok(partition);
     }

@@ -1,5 +1,7 @@
 //! The broker's settings: Kafka's names, meanings and defaults (`server.properties`), and ours under `ringlane.`.
 
+use std::path::PathBuf;
+
 use ringlane_batch::TimestampType;
 
 use super::policy::{CleanupPolicy, CompressionType, gzip_level, unlimited_or_at_least_one};
@@ -14,7 +16,8 @@ settings! {
     fixed node_id: i32 = 1, "node.id", within(0, 999_999), "The number of this broker in its cluster.";
     fixed listeners: Endpoints = Endpoints::default(), "listeners", any, "Where the broker listens: PLAINTEXT://host:port. Empty: PLAINTEXT://127.0.0.1:9092.";
     fixed advertised_listeners: Endpoints = Endpoints::default(), "advertised.listeners", any, "The address that clients are told, where it is not the one of listeners.";
-    fixed log_dirs: String = "ringlane-data".into(), "log.dirs", not_empty, "The directory that holds all data.";
+    fixed log_dirs: String = "ringlane-data".into(), "log.dirs", not_empty, "The directories that hold all data, separated by commas: one for each disk (KIP-112).";
+    fixed metadata_log_dir: String = String::new(), "metadata.log.dir", any, "The directory that holds the controller's data. Empty: the first of log.dirs.";
     fixed num_partitions: i32 = 1, "num.partitions", within(1, 100_000), "Partitions of a topic whose creator does not say.";
     fixed default_replication_factor: i16 = 1, "default.replication.factor", within(1, i16::MAX), "Replicas of a topic whose creator does not say.";
     fixed auto_create_topics_enable: bool = true, "auto.create.topics.enable", any, "Create a topic when a client first asks for it.";
@@ -81,4 +84,19 @@ settings! {
     fixed offsets_topic_replication_factor: i16 = 3, "offsets.topic.replication.factor", within(1, i16::MAX), "Replicas of __consumer_offsets, at most the brokers there are.";
     fixed offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", within(1, i32::MAX), "How long the offsets of an empty group are kept.";
     fixed offset_metadata_max_bytes: i32 = 4096, "offset.metadata.max.bytes", within(0, i32::MAX), "The longest metadata that a committed offset may carry.";
+}
+
+impl BrokerConfig {
+    /// The directories of `log.dirs`, in its order.
+    pub fn log_directories(&self) -> Vec<PathBuf> {
+        self.log_dirs.split(',').map(|path| PathBuf::from(path.trim())).collect()
+    }
+
+    /// The directory of the controller's data.
+    pub fn metadata_directory(&self) -> PathBuf {
+        match self.metadata_log_dir.as_str() {
+            "" => self.log_directories().swap_remove(0),
+            path => PathBuf::from(path),
+        }
+    }
 }

@@ -63,6 +63,7 @@ pub fn load(file: Option<(&str, &str)>, arguments: &[String]) -> Result<Loaded, 
         apply(&mut loaded.config, key, key, given)?;
     }
     check_listeners(&mut loaded)?;
+    check_log_dirs(&loaded.config)?;
     Ok(loaded)
 }
 
@@ -131,17 +132,29 @@ fn check_listeners(loaded: &mut Loaded) -> Result<(), ConfigError> {
             ));
         }
     }
-    if loaded.config.log_dirs.contains(',') {
-        return Err(ConfigError(format!(
-            "log.dirs={}: more than one directory is not served by this version: name one",
-            loaded.config.log_dirs
-        )));
+    Ok(())
+}
+
+/// Every log directory has a name, and no two have the same.
+fn check_log_dirs(config: &BrokerConfig) -> Result<(), ConfigError> {
+    let directories = config.log_directories();
+    for (index, directory) in directories.iter().enumerate() {
+        let problem = if directory.as_os_str().is_empty() {
+            "must name directories, separated by commas".to_owned()
+        } else if directories[..index].contains(directory) {
+            format!("names {} twice", directory.display())
+        } else {
+            continue;
+        };
+        return Err(ConfigError(format!("log.dirs={}: {problem}", config.log_dirs)));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn error(file: &str) -> String {
@@ -184,6 +197,18 @@ mod tests {
         assert_eq!(loaded.config.num_partitions, 4);
         assert_eq!(loaded.config.log_roll_ms, 5);
         assert_eq!(loaded.config.node_id, 7);
+    }
+
+    #[test]
+    fn log_directories_are_a_list() {
+        let file = "log.dirs=/a, /b\nlog.dir=/c\n";
+        let config = load(Some(("f", file)), &[]).expect("good values").config;
+        assert_eq!(config.log_directories(), [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(config.metadata_directory(), Path::new("/a"));
+        let config = load(Some(("f", "metadata.log.dir=/m")), &[]).expect("good values").config;
+        assert_eq!(config.metadata_directory(), Path::new("/m"));
+        assert_eq!(error("log.dirs=/a,/b/,/a"), "log.dirs=/a,/b/,/a: names /a twice");
+        assert!(error("log.dirs=/a,").contains("separated by commas"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod broker;
 mod clients;
 mod crash;
 mod groups;
+mod log_dirs;
 mod raw;
 mod retention;
 mod round_trip;

@@ -91,8 +91,8 @@ impl Cluster {
 
     /// Starts the broker without waiting for it to serve.
     pub fn boot(&mut self) {
-        let mut arguments = self.settings.clone();
-        arguments.push(format!("log.dirs={DATA}"));
+        let mut arguments = vec![format!("log.dirs={DATA}")];
+        arguments.extend(self.settings.iter().cloned());
         let config = config::load(None, &arguments).expect("good settings").config;
         let addresses = Addresses {
             shared: AddressReservation::simulated(BROKER),

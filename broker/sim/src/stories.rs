@@ -1,11 +1,14 @@
 //! Single scenarios, one a file: how a broker meets one misfortune, told in a few lines.
 
+mod bad_input;
 mod client_is_cut_off;
 mod clock_jumps_back;
 mod cores_come_and_go;
 mod crash_during_topic_creation;
 mod disk_full;
 mod disk_lies;
+mod offline_log_is_kept;
+mod one_directory_fails;
 mod same_name_again;
 mod slow_disk;
 mod sync_error;

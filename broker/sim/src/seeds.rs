@@ -114,7 +114,9 @@ struct Run {
 pub fn run(seed: u64) -> Outcome {
     let mut rng = Rng::new(seed ^ 0x7269_6e67_6c61_6e65);
     let options = draw_options(seed, &mut rng);
-    let mut cluster = Cluster::new(options, draw_shards(&mut rng), &[]);
+    let shards = draw_shards(&mut rng);
+    let settings: &[&str] = if rng.one_in(3) { &["log.dirs=/data,/second"] } else { &[] };
+    let mut cluster = Cluster::new(options, shards, settings);
     let (work, clients) = Plan::draw(&mut rng).start(&mut cluster);
     let moves = rng.one_in(2);
     let mut run = Run { cluster, work, clients, rng, moves, deaths: 0 };

@@ -1,7 +1,7 @@
 //! What a broker makes of a data directory that somebody has been at: of each kind of bad input a row. It serves everything, or says
 //! in one sentence why it does not start, or refuses the one log concerned; it never panics, and nothing is lost in silence.
 
-use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 
 use super::{code, create, put};
 use crate::cluster::{Cluster, DATA};
@@ -405,4 +405,15 @@ fn a_clock_that_jumped_between_two_runs_loses_nothing() {
             assert_eq!(served(&mut cluster), (RECORDS + 1, None), "back by {by_ms} ms");
         }
     }
+}
+
+/// The space that is reserved for the journal would count for nothing.
+#[test]
+fn a_file_system_that_copies_on_write_is_refused() {
+    let copies = DiskFaults { copies_on_write: true, ..DiskFaults::default() };
+    let mut cluster = Cluster::new(Options { disk: copies, ..Options::seed(1) }, 2, &[]);
+    cluster.boot();
+    assert!(!cluster.wait_until_ready());
+    let why = cluster.exit().expect("it has ended").expect_err("it says why");
+    assert!(why.contains("copies on write") && why.contains("ext4 or XFS"), "{why}");
 }

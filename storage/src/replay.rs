@@ -2,6 +2,8 @@
 //! belongs, so a hole in a segment stops nothing. Entries that a checkpoint covers are passed over, and so are those of
 //! logs whose directory is gone. What is missing in between is damage: the logs concerned must not be opened.
 
+mod short;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::log_directory::PartitionDirectory;
 use crate::names::Kind;
 use crate::recovered::{FoundJournal, Recovered};
 use crate::shard_checkpoint::{self, LogKey, journal_directory};
+use short::Short;
 
 /// So many segments are open at the same time while their entries are written: as many descriptors as the logs of a shard
 /// keep open later.
@@ -31,29 +34,6 @@ pub(crate) struct ReplayedLog {
     pub(crate) damage: Option<LogDamage>,
     /// The segment that the log's record names is not as long as the record says, by what was read so far.
     short: Option<Short>,
-}
-
-/// See [`ReplayedLog`]. Nothing is written into such a segment: it would look whole.
-#[derive(Clone, Debug)]
-struct Short {
-    base: Offset,
-    /// Its bytes; none where it is missing.
-    len: u64,
-    /// How long it was.
-    recorded: u64,
-    /// The first offset of the last batch that belongs there.
-    last_batch: Offset,
-}
-
-impl Short {
-    fn damage(&self) -> LogDamage {
-        let file = Kind::Log.path(Path::new(""), self.base);
-        let (file, len, recorded) = (file.display(), self.len, self.recorded);
-        let reason = format!(
-            "{file} has {len} bytes, and {recorded} of them were on disk: records that were acknowledged are lost; put the file back from a copy or a replica"
-        );
-        LogDamage { reason, is_lossy: false }
-    }
 }
 
 /// Why a log must not be opened.
@@ -293,13 +273,12 @@ impl<'a> Replay<'a> {
             EntryKind::LogStart => {
                 log.log_start = log.log_start.max(Some(head.base_offset));
                 // All that belongs there was deleted.
-                log.short.take_if(|short| short.last_batch < head.base_offset);
+                log.short.take_if(|short| short.is_deleted_before(head.base_offset));
             }
             EntryKind::Truncate => {
                 let cut = log.cut.map_or(head.base_offset, |cut| cut.min(head.base_offset));
                 log.cut = Some(cut);
-                let end = (head.segment_base, u64::from(head.position));
-                log.short.take_if(|short| end <= (short.base, short.len));
+                log.short.take_if(|short| short.is_cut_at(head.segment_base, head.position));
                 self.files.retain(|(open, _), _| *open != key);
                 self.truncate(dir, head.segment_base, u64::from(head.position), head.base_offset)
                     .await?;

@@ -157,6 +157,7 @@ impl Segment {
         Source {
             files,
             base: self.base,
+            end: Offset(i64::MAX),
             len: self.len,
             floor: 0,
             offset_entries: self.offset_index.flushed(),

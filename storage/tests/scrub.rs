@@ -181,3 +181,18 @@ fn a_length_that_reaches_over_neighbours_hides_none_that_the_index_names() {
         assert!(refused.starts_with(&[2]) && refused.len() <= 2, "{refused:?}");
     });
 }
+
+/// Before any checksum is looked at, the header tells a read which batches there are.
+#[test]
+fn a_header_that_claims_later_offsets_does_not_hide_its_batch() {
+    // The base offset's third byte, and the last offset delta's first.
+    for byte in [2, 23] {
+        let (mut simulation, host) = with_log();
+        let file = dir().join("00000000000000000000.log");
+        simulation.corrupt(host, file, 5 * len() + byte).unwrap();
+        simulation.block_on(host, async |reactor: Reactor| {
+            let log = open(&reactor, small()).await;
+            assert_eq!(refused(&log).await, [5]);
+        });
+    }
+}

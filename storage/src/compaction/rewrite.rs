@@ -161,6 +161,7 @@ impl Round<'_> {
         let source = Source {
             files: files.clone(),
             base: segment.base,
+            end: segment.end,
             len: segment.len,
             offset_entries: segment.offset_entries,
             start: None,

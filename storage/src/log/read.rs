@@ -5,14 +5,14 @@
 use std::io;
 
 use bytes::Bytes;
-use ringlane_batch::{LogEndOffset, Offset, batches};
+use ringlane_batch::{BatchView, LogEndOffset, Offset, batches};
 use ringlane_reactor::OpenOptions;
 
 use super::Log;
 use super::damage::{DamagedRange, between};
 use crate::error::ReadError;
 use crate::names::Kind;
-use crate::segment::{Files, Source, Wanted, read_batches};
+use crate::segment::{Files, Source, Wanted, batch_bytes, locate, read_batches};
 
 /// A read that met damage looks at its segment so often: what then is no batch, but lies in no damaged range either, was
 /// not found because of something else, as an index that leads nowhere.
@@ -54,6 +54,7 @@ async fn read_trusted(
 ) -> io::Result<Trusted> {
     let source = between(source, damage, wanted.from);
     let (bytes, next_offset) = match read_batches(&source, wanted).await {
+        Ok(Some((bytes, _))) if bytes.is_empty() => return nothing_fits(&source, wanted).await,
         Ok(Some(read)) => read,
         Ok(None) if damage.iter().all(|range| range.offsets.end <= wanted.from) => {
             return Ok(Trusted::Nothing);
@@ -75,6 +76,20 @@ async fn read_trusted(
         }
     }
     Ok(Trusted::Batches(bytes, next_offset))
+}
+
+/// The first batch is too long or reaches too far, unless it is damage in its header that says so.
+async fn nothing_fits(source: &Source, wanted: Wanted) -> io::Result<Trusted> {
+    let first = locate(source, wanted.from).await?;
+    if let Some(first) = first.filter(|first| first.last >= wanted.until) {
+        let bytes = batch_bytes(source, &first).await?;
+        let is_batch = BatchView::parse(&bytes).is_ok_and(|batch| batch.crc_is_valid());
+        // The checksum does not cover the base offset.
+        if !is_batch || first.last >= source.end {
+            return Ok(Trusted::Damage("the batch reaches too far".into()));
+        }
+    }
+    Ok(Trusted::Batches(Bytes::new(), wanted.from))
 }
 
 impl Log {
@@ -197,7 +212,8 @@ impl Log {
     fn source_of(&self, base: Offset, files: Files, offset: Offset) -> Option<Source> {
         let state = self.0.state.borrow();
         let index = state.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
-        Some(state.segments[index].source(files, offset))
+        let end = state.segment_end(index);
+        Some(Source { end, ..state.segments[index].source(files, offset) })
     }
 
     /// The files of the segment at `base`: open ones, or those of the last read, or opened now.

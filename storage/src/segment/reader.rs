@@ -79,6 +79,8 @@ fn damaged(position: u64, what: &str) -> io::Error {
 pub(crate) struct Source {
     pub(crate) files: Files,
     pub(crate) base: Offset,
+    /// No offset of the segment reaches this.
+    pub(crate) end: Offset,
     /// Bytes of whole batches.
     pub(crate) len: u64,
     /// The first byte that may be read: what lies before it is damaged.

@@ -1,4 +1,4 @@
-//! Short lives, cut at every single operation that writes or syncs: a start, work, and another start with other shards.
+//! Two short lives, the second of which finds what the first left, cut at every single operation that writes or syncs.
 
 use ringlane_reactor::Rng;
 use ringlane_reactor::sim::{CrashKind, Options};
@@ -7,9 +7,9 @@ use crate::common::{each_seed, seeds};
 use crate::roles::Role;
 use crate::world::{Life, World};
 
-const SEEDS: u64 = 3;
-const LIVES: usize = 3;
-const STEPS: usize = 16;
+const SEEDS: u64 = 4;
+const LIVES: usize = 2;
+const STEPS: usize = 10;
 
 struct Plan {
     seed: u64,

@@ -1,10 +1,12 @@
-//! Crashes that a seed found once, or that none would.
+//! What a seed found once, told by itself, and what none would find.
 
 use std::path::Path;
 
-use ringlane_reactor::OpenOptions;
+use ringlane_batch::{HighWatermark, Offset, TimestampMs};
 use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::{OpenOptions, Queue};
 use ringlane_storage::LogConfig;
+use ringlane_storage::inspect::verify_log;
 
 use crate::common::*;
 
@@ -34,4 +36,95 @@ fn a_tail_that_was_cut_does_not_come_back_behind_what_is_durable() {
             assert_eq!(read_all(&log).await.len(), 2 * batch(1).len());
         });
     }
+}
+
+/// The index files of every segment are gone, the active one's too, of which the checkpoint says how long they were.
+#[test]
+fn indexes_that_somebody_removed_are_built_anew() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..30 {
+            append(&log, batch(n)).await;
+        }
+        log.close().await.expect("a good disk");
+        for name in names(&reactor, &dir()).await.iter().filter(|name| name.ends_with("index")) {
+            reactor.disk().remove_file(&dir().join(name)).await.expect("it is there");
+        }
+        let log = open(&reactor, small()).await;
+        assert!(log.segment_count() > 1);
+        for n in 0..30 {
+            let at = log.offset_for_timestamp(TimestampMs(n)).await.expect("a good disk");
+            assert_eq!(at.map(|at| at.offset.0), Some(n));
+        }
+        log.close().await.expect("a good disk");
+        let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await.expect("a good disk");
+        assert_eq!(report.problems, []);
+    });
+}
+
+/// An append waits for room in the journal while rounds come and go, each of which closes the files of idle logs.
+#[test]
+fn an_append_that_waits_for_long_finds_its_files_open() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let (manager, log) = {
+            create(&reactor, small()).await.close().await.expect("a good disk");
+            open_with_manager(&reactor, small()).await
+        };
+        for round in 0..40 {
+            let appends = (0..12).map(|n| {
+                let log = log.clone();
+                let append = async move { append(&log, batch_of(&[n], 900, None)).await };
+                reactor.spawn(Queue::Client, append)
+            });
+            let appends: Vec<_> = appends.collect();
+            reactor.yield_now().await;
+            if round % 2 == 0 {
+                manager.checkpoint().await.expect("a good disk");
+            }
+            for append in appends {
+                append.await;
+            }
+        }
+        durable(&log).await;
+    });
+}
+
+/// The log's start lies within a batch, and so does the cut.
+#[test]
+fn a_cut_in_the_batch_of_the_start_leaves_an_empty_log_there() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch_of(&[1, 2, 3, 4], 10, None)).await;
+        durable(&log).await;
+        let deleted = log.delete_records_before(Offset(2), HighWatermark(4)).await;
+        assert_eq!(deleted.expect("a good disk").0, 2);
+        assert_eq!(log.truncate_to(Offset(3)).await.expect("a good disk").0, 2);
+        assert_eq!(append(&log, batch(9)).await.base_offset.0, 2);
+        durable(&log).await;
+        reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+    });
+    simulation.crash(host, CrashKind::Power);
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, small()).await;
+        assert_eq!((log.log_start().0, log.log_end().0), (2, 3));
+        assert_eq!(read_all(&log).await.len(), batch(9).len());
+    });
+}
+
+/// Of the batch that holds the log's start only some records can be read.
+#[test]
+fn the_largest_timestamp_is_one_that_can_be_read() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch_of(&[90, 20, 30], 10, None)).await;
+        append(&log, batch_of(&[25], 10, None)).await;
+        durable(&log).await;
+        log.delete_records_before(Offset(1), HighWatermark(4)).await.expect("a good disk");
+        let largest = log.max_timestamp().await.expect("a good disk").expect("there is one");
+        assert_eq!((largest.offset.0, largest.timestamp.0), (2, 30));
+    });
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use ringlane_reactor::{DirectFile, Queue};
 
+use super::files::Room;
 use super::format::Place;
 use super::group::{ClosedGroup, Member};
 use super::names::file_path;
@@ -14,7 +15,7 @@ use super::{BLOCK_BYTES, Journal, State};
 enum Step {
     /// Nothing is in the open group.
     Rest,
-    /// The group needs a file and none is free.
+    /// The group needs a file and none is free, or zeros are on their way to its place.
     Wait,
     Write(Write),
 }
@@ -112,11 +113,15 @@ impl State {
             return Step::Rest;
         }
         let bytes = self.open.padded_bytes();
-        let Some((place, file)) = self.files.place(bytes as u64, self.open.sequence()) else {
-            if !std::mem::replace(&mut self.waiting_for_file, true) {
-                self.stats.waits_full += 1;
+        let (place, file) = match self.files.place(bytes as u64, self.open.sequence()) {
+            Room::At(place, file) => (place, file),
+            Room::AfterZeros => return Step::Wait,
+            Room::None => {
+                if !std::mem::replace(&mut self.waiting_for_file, true) {
+                    self.stats.waits_full += 1;
+                }
+                return Step::Wait;
             }
-            return Step::Wait;
         };
         self.waiting_for_file = false;
         let mut group = self.open.close(reactor);

@@ -34,7 +34,7 @@ mod turnstile;
 pub use compaction::{Cleanable, Cleaned, Cleaner};
 pub use config::{CleanerConfig, CompactionConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
-pub use log::{Appended, DamagedRange, Fetched, Log, Origin, TimestampedOffset};
+pub use log::{Acknowledgeable, Appended, DamagedRange, Fetched, Log, Origin, TimestampedOffset};
 pub use log_directory::{LogDirectory, PartitionDirectory};
 pub use manager::{LogManager, RoundStats};
 pub use meta_properties::MetaProperties;

@@ -12,6 +12,7 @@ mod start;
 mod state;
 mod sync;
 mod truncate;
+mod waiting;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
 pub(crate) use state::{Loaded, Offsets, State};
+pub use waiting::Acknowledgeable;
+use waiting::Waiting;
 
 use crate::config::LogConfig;
 use crate::manager::LogManager;
@@ -52,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Disk,
     manager: LogManager,
     durable_changed: Notify,
+    waiting: RefCell<Waiting>,
     /// When the log was opened or created.
     opened_ms: i64,
     /// Held by whoever replaces or removes files, outside of `append_turn`.
@@ -131,7 +135,7 @@ impl Log {
     }
 
     /// Everything before it may be acknowledged: what is durable of a durable log, what was appended to another, except
-    /// where `flush.messages` asks for a sync first. [`Log::durable_changed`] rings after a sync or group.
+    /// where `flush.messages` asks for a sync first. [`Log::acknowledgeable`] waits for it.
     pub fn acknowledgeable_end(&self) -> Offset {
         self.0.state.borrow().acknowledgeable_end()
     }
@@ -145,6 +149,7 @@ impl Log {
     pub fn set_config(&self, config: LogConfig) {
         self.0.state.borrow_mut().config = config;
         self.register_if_wanted();
+        self.0.ring_durable();
     }
 
     /// The newest leader epoch that has a batch or was assigned; `NONE` in a log without any.
@@ -195,7 +200,7 @@ impl Shared {
         if self.state.borrow_mut().go_offline(reason) {
             tracing::error!(log = %name.display(), reason, "log taken offline");
         }
-        self.durable_changed.notify_all();
+        self.ring_durable();
     }
 }
 

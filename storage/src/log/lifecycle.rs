@@ -1,6 +1,7 @@
 //! How a log comes into being, is opened, closed and deleted. Its directory and topic id are durable before the first
 //! append, its end is durable before it counts as closed.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -124,6 +125,7 @@ impl Log {
             disk: manager.0.disk.clone(),
             manager: manager.clone(),
             durable_changed: Notify::new(),
+            waiting: RefCell::default(),
             file_turn: Turnstile::default(),
             append_turn: Turnstile::default(),
             shape_turn: Turnstile::default(),
@@ -144,7 +146,7 @@ impl Log {
         let _appends = self.0.append_turn.enter().await;
         let closed = self.checkpoint().await;
         self.0.state.borrow_mut().close();
-        self.0.durable_changed.notify_all();
+        self.0.ring_durable();
         closed.map(|()| self.log_end().offset())
     }
 
@@ -157,7 +159,7 @@ impl Log {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
         self.0.state.borrow_mut().close();
-        self.0.durable_changed.notify_all();
+        self.0.ring_durable();
         self.0.manager.forget(self.key());
         let dir = self.directory();
         let deleted = self.deleted_path(&dir);

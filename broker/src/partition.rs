@@ -6,7 +6,7 @@
 //! log start ≤ high watermark ≤ log end, and the high watermark never goes back.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -155,7 +155,8 @@ impl Partition {
     /// When the log went offline or the topic was deleted first.
     pub(crate) async fn acknowledged(&self, end: Offset) -> Result<(), Unacknowledged> {
         loop {
-            let changed = self.changed();
+            let mut acknowledgeable = self.log.acknowledgeable(end);
+            let mut changed = self.changed.notified();
             if self.high_watermark().offset() >= end {
                 return Ok(());
             }
@@ -166,7 +167,14 @@ impl Partition {
             if self.log.is_offline().is_some() {
                 return Err(Unacknowledged::LogOffline);
             }
-            changed.await;
+            poll_fn(|cx| {
+                let ready = Pin::new(&mut acknowledgeable).poll(cx).is_ready();
+                match Pin::new(&mut changed).poll(cx).is_ready() || ready {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
         }
     }
 

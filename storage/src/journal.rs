@@ -108,7 +108,7 @@ impl Journal {
     /// [`Reader`] found, synced it, and persisted [`Reader::next_sequence`] as what the journal is trimmed to; that is the
     /// `next_sequence` to give here.
     ///
-    /// New files but the first are filled with zeros in the background; one that is needed earlier is used as it is.
+    /// New files are filled with zeros in the background, ahead of the groups; a group that is quicker goes where none are yet.
     ///
     /// # Errors
     /// The disk's: when there is not even space for the first file. With fewer files than configured the journal works,
@@ -127,7 +127,7 @@ impl Journal {
         config.check();
         assert!(next_sequence > 0, "groups are numbered from 1 at least");
         let files = Files::open(&reactor.disk(), dir, (journal_id, shard), &config).await?;
-        let blank = files.has_blank();
+        let wants_zeros = files.wants_zeros();
         let open =
             OpenGroup::new(reactor, config.group_bytes(), (journal_id, shard), next_sequence);
         let journal = Self(Rc::new(Inner {
@@ -150,7 +150,7 @@ impl Journal {
             changed: Notify::new(),
             checkpoint_wanted: Notify::new(),
         }));
-        if blank {
+        if wants_zeros {
             journal.fill_with_zeros();
         }
         Ok(journal)

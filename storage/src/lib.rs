@@ -36,7 +36,9 @@ pub use compaction::{Cleanable, Cleaned, Cleaner};
 pub use config::{CleanerConfig, CompactionConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use kept::{KeptLog, keep};
-pub use log::{Appended, DamagedRange, Fetched, Log, NewLog, Origin, TimestampedOffset};
+pub use log::{
+    Acknowledgeable, Appended, DamagedRange, Fetched, Log, NewLog, Origin, TimestampedOffset,
+};
 pub use log_directory::{Found, LogDirectory, PartitionDirectory};
 pub use manager::{LogManager, RoundStats};
 pub use meta_properties::MetaProperties;

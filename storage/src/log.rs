@@ -13,6 +13,7 @@ mod start;
 mod state;
 mod sync;
 mod truncate;
+mod waiting;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
 pub(crate) use state::{Loaded, Offsets, State};
+pub use waiting::Acknowledgeable;
+use waiting::Waiting;
 
 use crate::config::LogConfig;
 use crate::manager::LogManager;
@@ -54,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Disk,
     manager: LogManager,
     durable_changed: Notify,
+    waiting: RefCell<Waiting>,
     /// When the log was opened or created.
     opened_ms: i64,
     /// Held by whoever replaces or removes files, outside of `append_turn`.
@@ -133,7 +137,7 @@ impl Log {
     }
 
     /// Everything before it may be acknowledged: what is durable of a durable log, what was appended to another, except
-    /// where `flush.messages` asks for a sync first. [`Log::durable_changed`] rings after a sync or group.
+    /// where `flush.messages` asks for a sync first. [`Log::acknowledgeable`] waits for it.
     pub fn acknowledgeable_end(&self) -> Offset {
         self.0.state.borrow().acknowledgeable_end()
     }
@@ -148,6 +152,7 @@ impl Log {
     pub fn set_config(&self, config: impl Into<Rc<LogConfig>>) {
         self.0.state.borrow_mut().config = config.into();
         self.register_if_wanted();
+        self.0.ring_durable();
     }
 
     /// The newest leader epoch that has a batch or was assigned; `NONE` in a log without any.
@@ -199,7 +204,7 @@ impl Shared {
             tracing::error!(log = %name.display(), reason, "log taken offline");
             self.manager.suspect_device();
         }
-        self.durable_changed.notify_all();
+        self.ring_durable();
     }
 
     /// The same, where one line for the whole directory says so.

@@ -7,8 +7,8 @@ use ringlane_batch::{
     BatchView, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType,
 };
 use ringlane_reactor::OpenOptions;
-use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{DiskFaults, Options};
+use ringlane_reactor::{Queue, Reactor};
 use ringlane_storage::{
     AppendError, Log, LogConfig, Origin, ReadError, RecoveryReport, StorageError,
 };
@@ -456,5 +456,22 @@ fn a_failed_write_takes_the_log_offline() {
         assert!(matches!(refused, Err(AppendError::Offline(_))));
         assert!(log.is_offline().is_some());
         assert_eq!(log.log_end().0, 0);
+    });
+}
+
+#[test]
+fn who_waits_for_an_acknowledgement_is_woken_by_it_and_by_the_end_of_the_log() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        let end = append(&log, batch(1)).await.last_offset.plus(1);
+        assert!(log.durable_end().offset() < end);
+        log.acknowledgeable(end).await;
+        assert!(log.durable_end().offset() >= end);
+        let own = log.clone();
+        let waits = async move { own.acknowledgeable(end.plus(1)).await };
+        let waiter = reactor.spawn(Queue::Client, waits);
+        reactor.yield_now().await;
+        log.go_offline("the test says so");
+        waiter.await;
     });
 }

@@ -122,7 +122,8 @@ impl DirectFile {
     }
 
     /// Writes `buffer[..len]` at `offset` and answers once it is durable (RWF_DSYNC), the length needed to read it
-    /// included; gives the buffer back. After an error what the range holds is unknown.
+    /// included; gives the buffer back. After an error what the range holds is unknown. Begins with the first poll, before
+    /// that returns.
     ///
     /// # Errors
     /// As pwritev2(2), with the buffer.

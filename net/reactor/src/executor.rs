@@ -14,6 +14,8 @@ use crate::{sim, uring};
 pub enum Queue {
     /// Connections and their requests.
     Client,
+    /// Writing groups of the journal: little to do, and the device and all clients wait for it.
+    Journal,
     /// Fetching from leaders.
     Replication,
     /// What nobody waits for: checkpoints, retention, compaction.

@@ -1,8 +1,12 @@
 //! Direct writes as only the real side has them: the ring's table of buffers, and file systems without O_DIRECT.
 
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use ringlane_reactor::{
     DirectBuffer, DirectFile, OpenOptions, Queue, Reactor, ShardConfig, run_shards,
@@ -135,5 +139,52 @@ fn a_failed_allocation_leaves_the_length() {
         assert!(blocks() * 512 >= 3 * BLOCK as u64, "its blocks are reserved");
         file.allocate(1 << 62).await.unwrap_err();
         assert_eq!(file.len().unwrap(), 3 * BLOCK as u64);
+    });
+}
+
+/// Nothing but the first poll: the shard's loop gets no turn before the bytes are there.
+#[test]
+fn a_durable_write_is_on_its_way_when_its_first_poll_returns() {
+    run("begun", |reactor, path| async move {
+        let file = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        let mut buffer = reactor.direct_buffer(BLOCK);
+        buffer.fill(b'x');
+        let mut write = pin!(file.write_durable(buffer, BLOCK, 0));
+        let begun = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
+        assert!(begun.is_pending());
+        let found = (0..100_000).any(|_| std::fs::read(&path).unwrap() == [b'x'; BLOCK]);
+        assert!(found, "it waits for the end of the turn");
+        write.await.0.unwrap();
+    });
+}
+
+/// A crowd of ready tasks does not keep a completed write waiting until the last of them has run.
+#[test]
+fn a_completed_write_is_noticed_before_a_crowd_has_run() {
+    run("crowd", |reactor, path| async move {
+        let file = reactor.disk().open_direct(&path, OpenOptions::CREATE_NEW).await.unwrap();
+        let ran = Rc::new(Cell::new(0));
+        let buffer = reactor.direct_buffer(BLOCK);
+        let seen = ran.clone();
+        let writer = reactor.spawn(Queue::Journal, async move {
+            file.write_durable(buffer, BLOCK, 0).await.0.unwrap();
+            seen.get()
+        });
+        reactor.yield_now().await;
+        let crowd: Vec<_> = (0..2000)
+            .map(|_| {
+                let ran = ran.clone();
+                reactor.spawn(Queue::Client, async move {
+                    let until = Instant::now() + Duration::from_micros(100);
+                    while Instant::now() < until {}
+                    ran.set(ran.get() + 1);
+                })
+            })
+            .collect();
+        let ran_before = writer.await;
+        assert!(ran_before < 1900, "{ran_before} of 2000 ran before");
+        for task in crowd {
+            task.await;
+        }
     });
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 pub(crate) const USAGE: &str = "\
 options: --dir DIR           where to write (default: the temporary directory)
          --shapes 1x1,100x1  partitions × records in flight on each
+         --record-kib N      of each record (default 1)
          --turnovers N       of the journal (default 10)
          --seconds-max S     end the journal's side then in any case (default 120)
          --seconds S         of the two other sides (default 5)
@@ -25,6 +26,7 @@ pub(crate) struct Shape {
 pub(crate) struct Args {
     pub(crate) dir: PathBuf,
     pub(crate) shapes: Vec<Shape>,
+    pub(crate) record_bytes: usize,
     pub(crate) turnovers: u64,
     pub(crate) seconds_max: Duration,
     pub(crate) seconds: Duration,
@@ -41,6 +43,7 @@ impl Args {
         let mut args = Self {
             dir: std::env::temp_dir(),
             shapes: shapes("1x1,100x4,2000x2")?,
+            record_bytes: 1024,
             turnovers: 10,
             seconds_max: Duration::from_secs(120),
             seconds: Duration::from_secs(5),
@@ -72,6 +75,7 @@ impl Args {
         match name {
             "--dir" => self.dir = PathBuf::from(value),
             "--shapes" => self.shapes = shapes(value)?,
+            "--record-kib" => self.record_bytes = number()? as usize * 1024,
             "--turnovers" => self.turnovers = number()?,
             "--seconds-max" => self.seconds_max = Duration::from_secs(number()?),
             "--seconds" => self.seconds = Duration::from_secs(number()?),

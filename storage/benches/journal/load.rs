@@ -1,5 +1,5 @@
 //! Appends to real logs and waits for each to be acknowledgeable, as a produce does: `depth` appenders on each partition,
-//! each with one record of 1 KiB at a time.
+//! each with one record at a time.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,12 +19,13 @@ use ringlane_storage::{
 
 use crate::args::{Args, Shape};
 
-const RECORD_BYTES: usize = 1024;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Journal,
+    /// Each record by an `fdatasync` of its log, one after the other.
     Fdatasync,
+    /// The logs that have changed meanwhile, many at a time: what durability without a journal can be at best.
+    Grouped,
 }
 
 /// What one side did.
@@ -84,12 +85,16 @@ pub(crate) async fn run(
     };
     let turnover_bytes = args.file_bytes * u64::from(args.files);
     let open_logs_max = args.open_logs.unwrap_or(shape.partitions.max(1));
-    let config = LogManagerConfig { journal, open_logs_max, ..LogManagerConfig::default() };
+    let mut config = LogManagerConfig { journal, open_logs_max, ..LogManagerConfig::default() };
+    let mut depth = shape.depth;
+    if side == Side::Fdatasync {
+        (config.concurrent_syncs_max, depth) = (1, 1);
+    }
     let (manager, logs) = open(&reactor, &dir, config, shape.partitions, side).await;
     let load = Rc::new(Load {
         reactor: reactor.clone(),
         manager: manager.clone(),
-        batch: batch(),
+        batch: batch(args.record_bytes),
         side,
         begin: Cell::new(reactor.now()),
         deadline: Cell::new(reactor.now()),
@@ -103,7 +108,7 @@ pub(crate) async fn run(
     load.round(&logs, 1).await;
     manager.checkpoint().await.expect("the disk takes it");
     let seconds = if side == Side::Journal { args.seconds_max } else { args.seconds };
-    let outcome = load.measure(&logs, shape.depth, seconds).await;
+    let outcome = load.measure(&logs, depth, seconds).await;
     for log in &logs {
         // What is closed is removed next.
         log.go_offline("the run has ended");
@@ -124,7 +129,9 @@ async fn open(
     let manager = LogManager::new(reactor, dir, Arc::new(recovered), config);
     let config = match side {
         Side::Journal => LogConfig::default(),
-        Side::Fdatasync => LogConfig { durable: false, flush_messages: 1, ..LogConfig::default() },
+        Side::Fdatasync | Side::Grouped => {
+            LogConfig { durable: false, flush_messages: 1, ..LogConfig::default() }
+        }
     };
     let mut logs = Vec::new();
     for n in 0..partitions {
@@ -138,9 +145,9 @@ async fn open(
     (manager, logs)
 }
 
-fn batch() -> Vec<u8> {
+fn batch(record_bytes: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Codec::None);
-    let value = vec![b'x'; RECORD_BYTES];
+    let value = vec![b'x'; record_bytes];
     builder.append(TimestampMs(1_700_000_000_000), None, Some(&value), &[]);
     builder.finish(&BatchFields::default()).to_vec()
 }
@@ -230,10 +237,8 @@ impl Load {
         let mut bytes = self.batch.clone();
         let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
         let last = appended.expect("the disk takes it").last_offset;
-        while log.acknowledgeable_end() <= last {
-            assert_eq!(log.is_offline(), None);
-            log.durable_changed().await;
-        }
+        log.acknowledgeable(last.plus(1)).await;
+        assert!(log.acknowledgeable_end() > last, "{:?}", log.is_offline());
         let (now, after) = (self.reactor.now(), self.manager.round_stats());
         let during = before.running || after.running || after.rounds != before.rounds;
         let wait = u32::try_from((now - begin).as_micros()).unwrap_or(u32::MAX);

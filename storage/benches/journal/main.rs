@@ -1,6 +1,7 @@
-//! Durable 1 KiB records a second on the real reactor and disk: the shard's journal, beside an `fdatasync` of each log, beside
-//! the bare device given writes of the journal's sizes. One after the other, as often as `--runs` says:
-//! `cargo bench -p ringlane-storage --bench journal -- --dir DIR`. Some minutes; needs 4 GiB of space.
+//! Durable records a second (of 1 KiB, or `--record-kib`) on the real reactor and disk: the shard's journal, beside an
+//! `fdatasync` of the log for each record, beside those in groups, beside the bare device given writes of the journal's
+//! sizes. One after the other, as often as `--runs` says: `cargo bench -p ringlane-storage --bench journal -- --dir DIR`.
+//! Some minutes; needs 6 GiB of space.
 
 mod args;
 mod device;
@@ -47,13 +48,14 @@ fn run(args: &Args, shape: args::Shape) -> Row {
         on_a_shard(move |reactor| load::run(reactor, args.clone(), dir.clone(), shape, side))
     };
     let fdatasync = side(Side::Fdatasync);
+    let grouped = side(Side::Grouped);
     let journal = side(Side::Journal);
     let group_bytes = journal.group_bytes().max(1) as usize;
     let device = on_a_shard({
         let (args, dir) = (args.clone(), dir.clone());
         move |reactor| device::run(reactor, args.clone(), dir.clone(), group_bytes)
     });
-    Row { shape, fdatasync, journal, device }
+    Row { shape, fdatasync, grouped, journal, device }
 }
 
 /// Runs `work` on a shard of its own and gives its result.

@@ -7,6 +7,7 @@ use crate::load::Outcome;
 pub(crate) struct Row {
     pub(crate) shape: Shape,
     pub(crate) fdatasync: Outcome,
+    pub(crate) grouped: Outcome,
     pub(crate) journal: Outcome,
     pub(crate) device: Device,
 }
@@ -15,6 +16,10 @@ impl Row {
     /// The journal's rate over that of the logs' own syncs.
     fn ratio(&self) -> f64 {
         self.journal.rate() / self.fdatasync.rate()
+    }
+
+    fn of_grouped(&self) -> f64 {
+        self.journal.rate() / self.grouped.rate()
     }
 
     /// The journal's bytes a second, padding included, over those of the device with writes of their average size.
@@ -59,13 +64,17 @@ pub(crate) fn print(rows: &[Row], json: bool) {
         values.get(values.len() / 2).copied().unwrap_or(0.0)
     };
     if !json {
-        let (ratio, of_device) = (middle(&Row::ratio), middle(&Row::of_device));
-        println!("  median: {ratio:.1} times fdatasync, {of_device:.2} of the device\n");
+        println!(
+            "  median: {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device\n",
+            middle(&Row::ratio),
+            middle(&Row::of_grouped),
+            middle(&Row::of_device)
+        );
     }
 }
 
 fn print_row(row: &Row) {
-    let Row { shape, fdatasync, journal, device } = row;
+    let Row { shape, fdatasync, grouped, journal, device } = row;
     println!("{} partitions, {} records in flight on each", shape.partitions, shape.depth);
     println!("  {:>22} {:>10}   µs: p50 / p99 / p99.9 / max", "", "records/s");
     let line = |name: &str, rate: f64, waits: &[u32]| {
@@ -73,6 +82,7 @@ fn print_row(row: &Row) {
         println!("  {name:>22} {rate:>10.0}   {p50} / {p99} / {p999} / {max}");
     };
     line("fdatasync of each log", fdatasync.rate(), &all(&fdatasync.waits));
+    line("the same in groups", grouped.rate(), &all(&grouped.waits));
     line("journal", journal.rate(), &all(&journal.waits));
     for (name, waits) in ["no round running", "a round running"].iter().zip(&journal.waits) {
         line(name, waits.len() as f64 / journal.elapsed.as_secs_f64(), waits);
@@ -96,7 +106,12 @@ fn print_row(row: &Row) {
         rounds.sync_time.as_secs_f64() * 1e3 / rounds.rounds.max(1) as f64,
         rounds.sync_time_max.as_secs_f64() * 1e3,
     );
-    println!("  {:.1} times fdatasync, {:.2} of the device", row.ratio(), row.of_device());
+    println!(
+        "  {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device",
+        row.ratio(),
+        row.of_grouped(),
+        row.of_device()
+    );
 }
 
 fn rates(outcome: &Outcome) -> String {
@@ -105,7 +120,7 @@ fn rates(outcome: &Outcome) -> String {
 }
 
 fn print_json(row: &Row) {
-    let Row { shape, fdatasync, journal, device } = row;
+    let Row { shape, fdatasync, grouped, journal, device } = row;
     let side = |outcome: &Outcome| {
         format!(
             r#"{{"records":{},"seconds":{:.3},"wait_us":{:?},"wait_us_in_round":{:?}}}"#,
@@ -117,10 +132,11 @@ fn print_json(row: &Row) {
     };
     let (stats, rounds) = (journal.journal, journal.rounds);
     println!(
-        r#"{{"partitions":{},"depth":{},"fdatasync":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"ratio":{:.2},"of_device":{:.3}}}"#,
+        r#"{{"partitions":{},"depth":{},"fdatasync":{},"grouped":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"ratio":{:.2},"of_device":{:.3}}}"#,
         shape.partitions,
         shape.depth,
         side(fdatasync),
+        side(grouped),
         side(journal),
         journal.turnovers,
         rates(journal).replace(' ', ","),

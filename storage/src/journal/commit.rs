@@ -1,10 +1,14 @@
 //! The group commit: closes the open group, writes it, tells its logs, and again, while there is something to write.
 
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use ringlane_reactor::{DirectFile, Queue};
 
+use super::files::Room;
 use super::format::Place;
 use super::group::{ClosedGroup, Member};
 use super::names::file_path;
@@ -14,7 +18,7 @@ use super::{BLOCK_BYTES, Journal, State};
 enum Step {
     /// Nothing is in the open group.
     Rest,
-    /// The group needs a file and none is free.
+    /// The group needs a file and none is free, or zeros are on their way to its place.
     Wait,
     Write(Write),
 }
@@ -31,15 +35,24 @@ impl Journal {
     /// Runs until there is nothing to write. Runs once at a time.
     pub(super) fn start_commit(&self) {
         let this = self.clone();
-        self.0.reactor.spawn(Queue::Client, async move { this.commit().await }).detach();
+        self.0.reactor.spawn(Queue::Journal, async move { this.commit().await }).detach();
     }
 
     async fn commit(&self) {
+        // Those of the group that completed last: told when the next write is on its way, so that the device does not wait
+        // for what they do.
+        let mut waiting = Vec::new();
         loop {
             match self.next_step() {
-                Step::Rest => return self.0.changed.notify_all(),
-                Step::Wait => self.0.changed.notified().await,
-                Step::Write(write) => self.write(write).await,
+                Step::Rest => {
+                    tell(&waiting);
+                    return self.0.changed.notify_all();
+                }
+                Step::Wait => {
+                    tell(&std::mem::take(&mut waiting));
+                    self.0.changed.notified().await;
+                }
+                Step::Write(write) => waiting = self.write(write, waiting).await,
             }
         }
     }
@@ -61,25 +74,29 @@ impl Journal {
         step
     }
 
-    async fn write(&self, write: Write) {
+    /// Writes a group, and tells `before` meanwhile. Answers who is to be told of this one.
+    async fn write(&self, write: Write, before: Vec<Member>) -> Vec<Member> {
         let Write { group, bytes, place, file } = write;
         let ClosedGroup { buffer, builder, members } = group;
         let at = u64::from(place.block) * BLOCK_BYTES as u64;
-        let (written, buffer) = file.write_durable(buffer, bytes, at).await;
+        let mut writing = pin!(file.write_durable(buffer, bytes, at));
+        let begun = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx))).await;
+        tell(&before);
+        let (written, buffer) = match begun {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => writing.await,
+        };
         if let Err(error) = written {
-            return self.fail(members, place, &error);
+            self.fail(members, place, &error);
+            return Vec::new();
         }
-        {
-            let mut state = self.0.state.borrow_mut();
-            state.acknowledge(builder.sequence());
-            state.open.recycle(buffer);
-            state.stats.groups += 1;
-            state.stats.entries += u64::from(builder.entries());
-            state.stats.bytes += bytes as u64;
-        }
-        for member in &members {
-            member.client.durable(member.log.last_log_sequence);
-        }
+        let mut state = self.0.state.borrow_mut();
+        state.acknowledge(builder.sequence());
+        state.open.recycle(buffer);
+        state.stats.groups += 1;
+        state.stats.entries += u64::from(builder.entries());
+        state.stats.bytes += bytes as u64;
+        members
     }
 
     /// Ends the journal: nothing in flight or waiting is acknowledged, and nothing more is taken. Not repeated: after an
@@ -103,6 +120,13 @@ impl Journal {
     }
 }
 
+/// All entries that these have in their group are durable.
+fn tell(members: &[Member]) {
+    for member in members {
+        member.client.durable(member.log.last_log_sequence);
+    }
+}
+
 impl State {
     fn next_step(&mut self, reactor: &ringlane_reactor::Reactor) -> Step {
         assert_eq!(self.in_flight, None, "one group is in flight at a time");
@@ -111,11 +135,15 @@ impl State {
             return Step::Rest;
         }
         let bytes = self.open.padded_bytes();
-        let Some((place, file)) = self.files.place(bytes as u64, self.open.sequence()) else {
-            if !std::mem::replace(&mut self.waiting_for_file, true) {
-                self.stats.waits_full += 1;
+        let (place, file) = match self.files.place(bytes as u64, self.open.sequence()) {
+            Room::At(place, file) => (place, file),
+            Room::AfterZeros => return Step::Wait,
+            Room::None => {
+                if !std::mem::replace(&mut self.waiting_for_file, true) {
+                    self.stats.waits_full += 1;
+                }
+                return Step::Wait;
             }
-            return Step::Wait;
         };
         self.waiting_for_file = false;
         let mut group = self.open.close(reactor);

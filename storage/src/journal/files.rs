@@ -4,6 +4,7 @@
 //! trimmed, and is free again.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use ringlane_reactor::{DirectFile, Disk, OpenOptions};
@@ -30,10 +31,19 @@ struct JournalFile {
     number: u32,
     file: DirectFile,
     status: Status,
-    /// New, and not yet filled with zeros.
-    blank: bool,
-    /// Zeros are on their way into it.
-    filling: bool,
+    /// What is before this was written once, be it with zeros: writing there again changes no metadata.
+    written_once: u64,
+    /// Zeros that are on their way.
+    zeros: Option<Range<u64>>,
+}
+
+/// Where a group may go.
+pub(super) enum Room {
+    At(Place, DirectFile),
+    /// Where zeros are on their way: the wait is short.
+    AfterZeros,
+    /// Nowhere, until a file is trimmed.
+    None,
 }
 
 /// See the module. Knows nothing of groups but their lengths and sequences.
@@ -42,8 +52,6 @@ pub(super) struct Files {
     file_bytes: u64,
     group_bytes_max: usize,
     trimmed_to: u64,
-    /// A group waits for a file: filling with zeros ends.
-    hurry: bool,
 }
 
 impl Files {
@@ -86,16 +94,18 @@ impl Files {
                 dir.display()
             );
         }
-        // Used at once: whoever starts a broker does not wait for zeros.
-        files[0].blank = false;
         let group_bytes_max = config.half_file_bytes();
         let file_bytes = config.file_bytes;
-        Ok(Self { files, file_bytes, group_bytes_max, trimmed_to: 0, hurry: false })
+        Ok(Self { files, file_bytes, group_bytes_max, trimmed_to: 0 })
     }
 
     /// The longest group that is sure to fit.
     pub(super) fn group_bytes_max(&self) -> usize {
         self.group_bytes_max
+    }
+
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 
     pub(super) fn count(&self) -> usize {
@@ -108,26 +118,26 @@ impl Files {
         self.files.iter().filter(is_full).count()
     }
 
-    /// A place for the group `sequence` of `bytes`: behind the group before it, else at the start of a free file; `None`
-    /// when there is none.
-    pub(super) fn place(&mut self, bytes: u64, sequence: u64) -> Option<(Place, DirectFile)> {
+    /// A place for the group `sequence` of `bytes`: behind the group before it, else at the start of a free file, best of
+    /// one that was written before or is being filled.
+    pub(super) fn place(&mut self, bytes: u64, sequence: u64) -> Room {
         assert!(bytes <= self.file_bytes && bytes > 0, "a group fits a file");
         if let Some(file) = self.files.iter_mut().find(|file| file.is_current()) {
             let Status::Current { end, last_sequence } = file.status else { unreachable!() };
             assert_eq!(last_sequence + 1, sequence, "groups are written in order");
             if end + bytes <= self.file_bytes {
-                return Some(file.take(end, bytes, sequence));
+                return file.place(end, bytes, sequence);
             }
             file.status = Status::Full { last_sequence };
             // Trimmed already, where a checkpoint was quicker than the journal.
             self.trim(self.trimmed_to);
         }
-        let is_free = |file: &&mut JournalFile| file.status == Status::Free && !file.filling;
-        let free = self.files.iter_mut().filter(is_free).min_by_key(|file| file.blank);
-        self.hurry = free.is_none();
-        let file = free?;
-        file.blank = false;
-        Some(file.take(0, bytes, sequence))
+        let is_free = |file: &&mut JournalFile| file.status == Status::Free;
+        let is_raw = |file: &&mut JournalFile| file.written_once < bytes && file.zeros.is_none();
+        match self.files.iter_mut().filter(is_free).min_by_key(is_raw) {
+            Some(file) => file.place(0, bytes, sequence),
+            None => Room::None,
+        }
     }
 
     /// The groups before `to` are not needed any more.
@@ -141,34 +151,44 @@ impl Files {
         }
     }
 
-    pub(super) fn has_blank(&self) -> bool {
-        self.files.iter().any(|file| file.blank)
+    /// Whether a file has parts that were never written.
+    pub(super) fn wants_zeros(&self) -> bool {
+        self.files.iter().any(|file| file.written_once < self.file_bytes)
     }
 
     pub(super) fn is_filling_with_zeros(&self) -> bool {
-        self.files.iter().any(|file| file.filling)
+        self.files.iter().any(|file| file.zeros.is_some())
     }
 
-    /// The file to write zeros to from `at` on, for one piece: it is nobody's until [`Files::end_zeros`]. `None` when file
-    /// number `index` has all it needs, or has been taken, or is needed.
-    pub(super) fn begin_zeros(&mut self, index: usize, at: u64) -> Option<(DirectFile, u64)> {
-        let hurry = self.hurry;
+    /// The file to write zeros to, and where, at most `bytes_max`: groups keep away until [`Files::end_zeros`]. `None` when
+    /// file number `index` has all it needs.
+    pub(super) fn begin_zeros(
+        &mut self,
+        index: usize,
+        bytes_max: u64,
+    ) -> Option<(DirectFile, Range<u64>)> {
         let file = &mut self.files[index];
-        assert!(!file.filling, "zeros are written piece by piece");
-        if !file.blank || hurry {
-            file.blank = false;
+        assert_eq!(file.zeros, None, "zeros are written piece by piece");
+        if file.written_once == self.file_bytes || matches!(file.status, Status::Full { .. }) {
             return None;
         }
-        assert_eq!(file.status, Status::Free, "a file that was used is not blank");
-        file.filling = true;
-        Some((file.file.clone(), self.file_bytes - at))
+        let zeros = file.written_once..self.file_bytes.min(file.written_once + bytes_max);
+        file.zeros = Some(zeros.clone());
+        Some((file.file.clone(), zeros))
     }
 
-    pub(super) fn end_zeros(&mut self, index: usize, last: bool) {
+    /// The zeros are written, and where they end the file, synced.
+    pub(super) fn end_zeros(&mut self, index: usize) {
         let file = &mut self.files[index];
-        assert!(file.filling && file.status == Status::Free, "nobody takes a file that is filled");
-        file.filling = false;
-        file.blank = !last;
+        let zeros = file.zeros.take().expect("zeros that were begun");
+        assert_eq!(file.written_once, zeros.start, "groups keep away from zeros");
+        file.written_once = zeros.end;
+    }
+
+    /// Zeros could not be written: the file is used as it is.
+    pub(super) fn give_up_zeros(&mut self, index: usize) {
+        let file = &mut self.files[index];
+        (file.zeros, file.written_once) = (None, self.file_bytes);
     }
 }
 
@@ -177,15 +197,27 @@ impl JournalFile {
         matches!(self.status, Status::Current { .. })
     }
 
-    fn take(&mut self, at: u64, bytes: u64, sequence: u64) -> (Place, DirectFile) {
+    /// Whether no zeros are on their way to there.
+    fn is_clear(&self, at: u64, bytes: u64) -> bool {
+        self.zeros.as_ref().is_none_or(|zeros| at + bytes <= zeros.start)
+    }
+
+    fn place(&mut self, at: u64, bytes: u64, sequence: u64) -> Room {
         assert!(
             !matches!(self.status, Status::Full { .. }),
             "what is not trimmed is not overwritten"
         );
-        assert!(!self.filling, "zeros do not meet groups");
+        if !self.is_clear(at, bytes) {
+            return Room::AfterZeros;
+        }
+        // A group that is quicker than the zeros takes their place, and they go on behind it.
+        if self.zeros.is_none() {
+            self.written_once = self.written_once.max(at + bytes);
+        }
+        assert!(at + bytes <= self.written_once, "a group does not pass zeros on their way");
         self.status = Status::Current { end: at + bytes, last_sequence: sequence };
         let block = u32::try_from(at / BLOCK_BYTES as u64).expect("a file has fewer blocks");
-        (Place { file: self.number, block }, self.file.clone())
+        Room::At(Place { file: self.number, block }, self.file.clone())
     }
 }
 
@@ -231,8 +263,9 @@ async fn open_file(
         }
         file.sync_data().await.map_err(StorageError::io("sync", &path))?;
     }
-    let blank = len == 0;
-    Ok(JournalFile { number, file, status: Status::Free, blank, filling: false })
+    // A crash may leave any length.
+    let written_once = len - len % BLOCK_BYTES as u64;
+    Ok(JournalFile { number, file, status: Status::Free, written_once, zeros: None })
 }
 
 /// Removes a file that begins with a group of another journal. Nothing in it is needed, and a later start would take what is
@@ -273,3 +306,6 @@ async fn remove(disk: &Disk, path: &Path) -> Result<(), StorageError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

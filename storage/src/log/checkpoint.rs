@@ -100,7 +100,7 @@ impl Log {
                 state.synced_to(LogEndOffset::at(plan.record.recovery_point.offset()));
             }
         }
-        self.0.durable_changed.notify_all();
+        self.0.ring_durable();
         plan.record.clone()
     }
 

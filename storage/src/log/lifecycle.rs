@@ -1,5 +1,6 @@
 //! How a log is opened, closed and deleted. Its end is durable before it counts as closed.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -77,6 +78,7 @@ impl Log {
             disk: manager.0.disk.clone(),
             manager: manager.clone(),
             durable_changed: Notify::new(),
+            waiting: RefCell::default(),
             file_turn: Turnstile::default(),
             append_turn: Turnstile::default(),
             shape_turn: Turnstile::default(),
@@ -103,7 +105,7 @@ impl Log {
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
         let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
         self.0.state.borrow_mut().close();
-        self.0.durable_changed.notify_all();
+        self.0.ring_durable();
         closed.map(|()| self.log_end().offset())
     }
 
@@ -116,7 +118,7 @@ impl Log {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
         self.0.state.borrow_mut().close();
-        self.0.durable_changed.notify_all();
+        self.0.ring_durable();
         self.0.manager.forget(self.key());
         let dir = self.directory();
         let deleted = self.deleted_path(&dir);

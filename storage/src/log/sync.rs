@@ -97,7 +97,7 @@ impl Client for Shared {
             }
             state.journaled(log_sequence);
         }
-        self.durable_changed.notify_all();
+        self.ring_durable();
     }
 
     fn journal_failed(&self, reason: &str) {
@@ -166,7 +166,7 @@ impl Log {
         match self.execute(&sync).await {
             Ok(()) => {
                 self.0.state.borrow_mut().finish_sync(&sync);
-                self.0.durable_changed.notify_all();
+                self.0.ring_durable();
                 self.register_if_wanted();
             }
             // The directory of a deleted log is gone, and a truncation removes segments; of an open one they stay.

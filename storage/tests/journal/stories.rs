@@ -1,12 +1,12 @@
 //! The writer's promises, one story each.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{Queue, Reactor};
-use ringlane_storage::journal::{Journal, JournalConfig, JournalError, journals};
+use ringlane_storage::journal::{Client, Journal, JournalConfig, JournalError, Mark, journals};
 
 use super::common::world;
 use super::world::*;
@@ -54,6 +54,41 @@ fn a_group_holds_what_came_while_the_one_before_it_was_written() {
         assert_eq!((log.calls.get(), journal.stats().groups), (0, 0));
         log.settled().await;
         assert_eq!((log.calls.get(), journal.stats().groups), (2, 2));
+    });
+}
+
+/// Whoever is told of a group finds the next one closed: the device does not wait for what they do.
+#[test]
+fn the_next_group_is_on_its_way_when_one_is_told() {
+    struct Told {
+        journal: Journal,
+        open_then: RefCell<Vec<Mark>>,
+    }
+    impl Client for Told {
+        fn durable(&self, _: u64) {
+            self.open_then.borrow_mut().push(self.journal.mark());
+        }
+        fn journal_failed(&self, reason: &str) {
+            panic!("{reason}");
+        }
+    }
+    story(|reactor| async move {
+        let journal = open(&reactor, tiny(), 1).await;
+        let told = Rc::new(Told { journal: journal.clone(), open_then: RefCell::default() });
+        let client: Rc<dyn Client> = told.clone();
+        let mut marks = Vec::new();
+        for sequence in 1..=2 {
+            let room = journal.reserve(10).await.expect("there is room");
+            let added = journal.add(room, &head(0, sequence), &[1; 10], &client);
+            marks.push(added.expect("it is open"));
+            // The first group is on its way when the second entry comes.
+            reactor.yield_now().await;
+        }
+        journal.close().await;
+        assert!(marks[0] < marks[1], "two groups");
+        let told = told.open_then.borrow();
+        assert_eq!(told.len(), 2);
+        assert!(told[0] > marks[1], "the second group was closed before the first was told");
     });
 }
 

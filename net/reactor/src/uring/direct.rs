@@ -41,6 +41,10 @@ impl File {
             let entry = self.write_entry(&buffer, done..len, offset, durable);
             // SAFETY: the buffer does not move, and it and the descriptor belong to the operation.
             let operation = unsafe { self.shard.start(entry, (buffer, self.fd.clone())) };
+            if durable {
+                // At once and not at the end of the turn: somebody waits for the device, which may idle.
+                self.shard.ring.submit();
+            }
             let (written, (back, _)) = operation.await;
             buffer = back;
             match written {

@@ -16,6 +16,9 @@ use super::Shard;
 /// How long an ending shard waits for operations that the kernel was asked to cancel.
 const WIND_UP_MAX: Duration = Duration::from_secs(5);
 
+/// So many tasks run before the ring is looked at again.
+const TASKS_PER_TURN: usize = 64;
+
 /// Drives its shard until its main task ends or the shard is stopped.
 pub(super) struct Driver(pub(super) Rc<Shard>);
 
@@ -44,8 +47,9 @@ impl Future for Driver {
         shard.ring.submit();
         shard.reap();
         let ready = state.ready.get();
-        // Everyone who is ready runs, and whoever they wake in turn, but no chain of wakes keeps the ring waiting.
-        state.budget.set(2 * ready + 16);
+        // Everyone who is ready runs, and whoever they wake in turn, but neither a chain of wakes nor a crowd keeps the
+        // ring waiting: what completes meanwhile, such as the journal's write, has its own next operation to start.
+        state.budget.set((2 * ready + 16).min(TASKS_PER_TURN));
         Poll::Pending
     }
 }

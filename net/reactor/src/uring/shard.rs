@@ -47,9 +47,10 @@ pub(super) struct LoopState {
     pub(super) panic: RefCell<Option<Box<dyn Any + Send>>>,
 }
 
-/// The four task queues in glommio. While all have work, each gets its share of the shard's time out of the sum.
+/// The five task queues in glommio. While all have work, each gets its share of the shard's time out of the sum.
 pub(super) struct Queues {
     client: TaskQueueHandle,
+    journal: TaskQueueHandle,
     replication: TaskQueueHandle,
     background: TaskQueueHandle,
     controller: TaskQueueHandle,
@@ -64,6 +65,7 @@ impl Queues {
         };
         Self {
             client: create("client", 1000),
+            journal: create("journal", 1000),
             replication: create("replication", 800),
             background: create("background", 100),
             controller: create("controller", 800),
@@ -73,6 +75,7 @@ impl Queues {
     pub(super) fn handle(&self, queue: Queue) -> TaskQueueHandle {
         match queue {
             Queue::Client => self.client,
+            Queue::Journal => self.journal,
             Queue::Replication => self.replication,
             Queue::Background => self.background,
             Queue::Controller => self.controller,

@@ -91,7 +91,14 @@ impl Shell {
         }
         // glommio's waker keeps its task alive, the task keeps the cell alive: break the ring.
         drop(self.cell.shell.take());
+        self.end_turn_if_over();
         Poll::Ready(())
+    }
+
+    fn end_turn_if_over(&self) {
+        if self.shard.turn_is_over() {
+            yield_queue();
+        }
     }
 }
 
@@ -121,9 +128,7 @@ impl Future for Shell {
                 return self.end();
             }
         }
-        if self.shard.turn_is_over() {
-            yield_queue();
-        }
+        self.end_turn_if_over();
         Poll::Pending
     }
 }

@@ -1,0 +1,50 @@
+//! Where groups and zeros meet in a new file.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ringlane_reactor::sim::{Options, Simulation};
+
+use super::*;
+
+const KIB: u64 = 1024;
+
+fn block(room: Room) -> Option<(u32, u32)> {
+    match room {
+        Room::At(place, _) => Some((place.file, place.block)),
+        Room::AfterZeros => None,
+        Room::None => panic!("there is room"),
+    }
+}
+
+#[test]
+fn zeros_run_ahead_of_the_groups_in_one_file() {
+    let mut simulation = Simulation::new(Options::seed(1));
+    let host = simulation.host("broker", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1);
+    simulation.block_on(host, |reactor| async move {
+        let config = JournalConfig { file_bytes: 64 * KIB, files: 2, group_bytes_max: 16 << 10 };
+        let dir = Path::new("/journal");
+        let mut files = Files::open(&reactor.disk(), dir, 0, &config).await.expect("a good disk");
+        let begin = |files: &mut Files, index| {
+            files.begin_zeros(index, 16 * KIB).map(|(_, zeros)| zeros.start / KIB..zeros.end / KIB)
+        };
+        assert!(files.wants_zeros());
+        assert_eq!(begin(&mut files, 0), Some(0..16));
+        assert_eq!(begin(&mut files, 1), Some(0..16), "of the other file");
+        assert_eq!(block(files.place(4 * KIB, 1)), None, "zeros are on their way to both files");
+        files.end_zeros(0);
+        assert_eq!(block(files.place(4 * KIB, 1)), Some((0, 0)), "behind them it goes");
+        assert_eq!(begin(&mut files, 0), Some(16..32), "they go on in the file of the groups");
+        assert_eq!(block(files.place(12 * KIB, 2)), Some((0, 1)), "as far as zeros are written");
+        assert_eq!(block(files.place(4 * KIB, 3)), None, "and not farther");
+        files.end_zeros(0);
+        assert_eq!(block(files.place(32 * KIB, 3)), Some((0, 4)), "a quicker group passes them");
+        assert_eq!(begin(&mut files, 0), Some(48..64), "and they go on behind it");
+        files.end_zeros(0);
+        assert_eq!(begin(&mut files, 0), None, "the file has all it needs");
+        files.end_zeros(1);
+        assert_eq!(block(files.place(32 * KIB, 4)), Some((1, 0)), "the first file is full");
+        files.give_up_zeros(1);
+        assert!(!files.wants_zeros());
+        assert_eq!(begin(&mut files, 1), None, "what cannot be filled is used as it is");
+    });
+}

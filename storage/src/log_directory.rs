@@ -8,9 +8,11 @@ use ringlane_batch::{PartitionIndex, TopicId};
 use ringlane_reactor::{Disk, FileLock, Reactor};
 
 use crate::error::StorageError;
+use crate::journal::wait_for_late_writes;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{is_deleted_directory, parse_partition_directory};
 use crate::partition_metadata;
+use crate::shard_checkpoint::journal_directory;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -59,6 +61,7 @@ impl LogDirectory {
             Err(error) => return Err(not_writable(error)),
         };
         let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
+        wait_for_late_writes(reactor, &journal_directory(path)).await?;
         let was_left_cleanly = take_clean_shutdown(&disk, path).await?;
         Ok(Self { disk, path: path.to_path_buf(), meta, was_left_cleanly, _lock: lock })
     }

@@ -10,6 +10,7 @@ mod node;
 mod records;
 mod runtime;
 mod snapshot;
+mod space;
 mod state_machine;
 mod types;
 

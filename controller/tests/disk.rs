@@ -6,13 +6,14 @@ mod common {
 }
 
 use std::path::Path;
+use std::time::Duration;
 
 use common::cluster::{DIR, cluster};
 use common::commands::{create_topic, options, register};
 use ringlane_batch::TopicId;
 use ringlane_controller::{BrokerId, ClusterImage, Controller, ControllerError};
-use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{CrashKind, DiskFaults, HostId, Options, Simulation};
+use ringlane_reactor::{Queue, Reactor};
 
 async fn start(reactor: Reactor) -> Result<Controller, ControllerError> {
     Controller::start(&reactor, Path::new(DIR), options()).await
@@ -159,4 +160,49 @@ fn commands_submitted_together_share_a_sync() {
     });
     let operations = simulation.disk_operations(host) - before;
     assert!(operations < 20, "{operations} writes and syncs for 100 commands");
+}
+
+/// A full device stops nobody for good: commands wait for space, and a stop does not.
+#[test]
+fn commands_wait_for_space() {
+    for is_stopped in [false, true] {
+        let (mut simulation, host) = used();
+        let controller = simulation
+            .block_on(host, |reactor| async move { start(reactor).await.expect("starts") });
+        simulation.set_disk_faults(host, DiskFaults { capacity_bytes: 0, ..DiskFaults::default() });
+        let (controller, creating) = simulation.block_on(host, move |reactor| async move {
+            let creator = controller.clone();
+            let create = async move {
+                // More than fits in what the log has allocated.
+                for topic in 0..100 {
+                    let name = format!("late-{topic}");
+                    let command = create_topic(&name, creator.new_topic_id(), 2);
+                    creator.submit(command).await.map_err(|error| error.to_string())?;
+                }
+                Ok::<_, String>(())
+            };
+            let mut creating = reactor.spawn(Queue::Controller, create);
+            let waited = reactor.timeout(Duration::from_secs(60), &mut creating).await;
+            assert!(waited.is_err(), "there is no space");
+            (controller, creating)
+        });
+        if is_stopped {
+            simulation.block_on(host, move |_| async move {
+                controller.stop().await;
+                creating.await.expect_err("is told that there is no space");
+            });
+            continue;
+        }
+        simulation.set_disk_faults(host, DiskFaults::default());
+        simulation.block_on(host, move |_| async move {
+            creating.await.expect("goes on when there is space");
+            assert_eq!(controller.image().topics().count(), 110);
+            controller.stop().await;
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, |reactor| async move {
+            let controller = start(reactor).await.expect("starts");
+            assert_eq!(controller.image().topics().count(), 110);
+        });
+    }
 }

@@ -50,6 +50,13 @@ pub enum StorageError {
     CopyOnWrite(PathBuf),
     /// The log to be created is already there: open it.
     Exists(PathBuf),
+    /// There is not even space for the first file of a shard's journal.
+    NoSpaceForJournal {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
     /// A round of checkpoints failed: what it was to make durable may not be.
     NotCheckpointed(String),
     /// The log takes no more work: it was closed or deleted, or a write or sync failed earlier.
@@ -86,6 +93,11 @@ impl fmt::Display for StorageError {
             Self::Foreign { path, reason } | Self::Corrupt { path, reason } => {
                 write!(f, "{}: {reason}", path.display())
             }
+            Self::NoSpaceForJournal { path, bytes } => write!(
+                f,
+                "no space for {bytes} bytes of journal in {}: make room there, or set ringlane.journal.file.bytes lower (each shard has ringlane.journal.files of these)",
+                path.display()
+            ),
             Self::NotCheckpointed(reason) => f.write_str(reason),
             Self::CopyOnWrite(path) => write!(
                 f,

@@ -8,6 +8,7 @@ mod config;
 mod files;
 mod format;
 mod group;
+mod late_writes;
 mod names;
 mod scan;
 mod zero_fill;
@@ -26,6 +27,7 @@ pub use format::{
     entry_bytes, parse_group,
 };
 use group::OpenGroup;
+pub(crate) use late_writes::wait_for_late_writes;
 pub(crate) use names::journal_files;
 pub use names::{ShardJournal, journals, remove_journal};
 pub use scan::{Damage, Group, Reader};
@@ -259,7 +261,7 @@ impl Journal {
         self.0.state.borrow().failed.clone()
     }
 
-    /// Takes nothing more, and waits until what was added is durable or the journal has failed. A journal that is full needs
+    /// Takes nothing more, waits until what was added is durable or the journal has failed, and lets go of the files. A journal that is full needs
     /// its checkpoint for that: go on with those until this is ready.
     pub async fn close(&self) {
         self.0.state.borrow_mut().closed = true;
@@ -267,6 +269,7 @@ impl Journal {
         while self.0.state.borrow().is_busy() {
             self.0.changed.notified().await;
         }
+        self.0.state.borrow_mut().files.let_go();
     }
 
     /// What it has done since it was opened.

@@ -9,9 +9,11 @@ use ringlane_batch::{PartitionIndex, TopicId};
 use ringlane_reactor::{Disk, FileLock, Queue, Reactor};
 
 use crate::error::StorageError;
+use crate::journal::wait_for_late_writes;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{is_deleted_directory, parse_partition_directory};
 use crate::partition_metadata;
+use crate::shard_checkpoint::journal_directory;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// So many small files are read at the same time.
@@ -72,6 +74,7 @@ impl LogDirectory {
             Err(error) => return Err(not_writable(error)),
         };
         let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
+        wait_for_late_writes(reactor, &journal_directory(path)).await?;
         let was_left_cleanly = take_clean_shutdown(&disk, path).await?;
         let (reactor, path) = (reactor.clone(), path.to_path_buf());
         Ok(Self { reactor, disk, path, meta, was_left_cleanly, _lock: lock })

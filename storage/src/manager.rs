@@ -164,7 +164,7 @@ impl LogManager {
         self.0.journal.get().map(Journal::stats).unwrap_or_default()
     }
 
-    /// Ends the journal, after the logs were closed.
+    /// Ends the journal, after the logs were closed, and lets go of its files.
     pub async fn close(&self) {
         if let Some(journal) = self.0.journal.get() {
             journal.close().await;

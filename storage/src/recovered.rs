@@ -214,6 +214,15 @@ impl Recovered {
             }
             disk.sync_dir(&dir).await.map_err(StorageError::io("sync", &dir))?;
         }
+        // What a killed shard that is no more was about to put in its file's place.
+        let names = disk.list(&dir).await.map_err(StorageError::io("list", &dir))?;
+        for name in names.into_iter().map(|entry| entry.name) {
+            let shard = name.strip_suffix(".tmp").and_then(parse_name);
+            if shard.is_some_and(|shard| shard >= shards) {
+                let path = dir.join(name);
+                disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;
+            }
+        }
         Ok(())
     }
 

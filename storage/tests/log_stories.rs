@@ -66,6 +66,28 @@ fn a_log_that_is_not_durable_syncs_with_its_checkpoint() {
 }
 
 #[test]
+fn a_sync_counts_when_the_checkpoint_says_so() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let config = LogConfig { durable: false, ..LogConfig::default() };
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, config).await;
+        append(&log, batch(1)).await;
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes: 0, ..DiskFaults::default() });
+    let log = simulation.block_on(host, |_| async move {
+        assert!(log.checkpoint().await.is_err(), "no room for the shard's file");
+        assert_eq!((log.durable_end().0, log.is_offline()), (0, None));
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        log.checkpoint().await.unwrap();
+        assert_eq!(log.durable_end().0, 1);
+    });
+}
+
+#[test]
 fn reads_are_bounded_by_bytes_offset_and_range() {
     run(|reactor| async move {
         let log = create(&reactor, LogConfig::default()).await;

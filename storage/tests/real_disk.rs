@@ -32,7 +32,7 @@ fn config() -> LogConfig {
     LogConfig { segment_bytes: 20_000, index_interval_bytes: 1000, ..LogConfig::default() }
 }
 
-/// Appends, and ends as a process does that is killed: nothing is closed.
+/// Appends, and ends as a process does that is killed: the log is not closed.
 async fn write(reactor: Reactor, data: PathBuf) -> std::io::Result<()> {
     let _directory = LogDirectory::open(&reactor, &data, 1, None).await.expect("it is ours");
     let manager = manager_in(&reactor, &data, &[]).await;
@@ -46,6 +46,8 @@ async fn write(reactor: Reactor, data: PathBuf) -> std::io::Result<()> {
     }
     durable(&log).await;
     assert!(log.segment_count() > 1, "{} segments", log.segment_count());
+    // The end of a process would close the journal's files, for which the next start waits.
+    manager.close().await;
     Ok(())
 }
 

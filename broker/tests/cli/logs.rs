@@ -311,6 +311,54 @@ fn after_a_kill_the_journal_tells_where_logs_end() {
     drop(directory);
 }
 
+#[test]
+fn recovery_says_of_a_directory_that_it_is_in_use_or_not_ours() {
+    let broker = Broker::start(&[]);
+    run(&broker, &["topic", "create", "t", "--partitions", "1"]);
+    run_with(&broker, &["produce", "t"], b"one\ntwo\n");
+    let ended = log(&["recovery", "--json"], &broker.data_directory());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("a broker runs on"), "{}", ended.stderr);
+    let logs: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    let told: Vec<_> = logs.as_array().expect("an array").iter().collect();
+    assert_eq!((told.len(), &told[0]["log_end_offset"]), (1, &json!(2)));
+
+    for (meta, sentence) in [
+        ("version=1\ncluster.id=c\nnode.id=1\n", "written by Apache Kafka"),
+        ("version=1\nringlane.format=99\ncluster.id=c\nnode.id=1\n", "newer version"),
+    ] {
+        let directory = Directory::new();
+        fs::write(directory.path("meta.properties"), meta).expect("a file");
+        let ended = log(&["recovery", "--json"], &directory.path(""));
+        assert_eq!((ended.code, ended.stdout.len()), (Some(1), 0), "{}", ended.stderr);
+        assert!(ended.stderr.contains(sentence), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_start_does_what_recovery_said() {
+    let (directory, data) = stopped();
+    // Of t-0 records that were on disk are gone: it stays offline. Behind the end of u-0 is what was never acknowledged.
+    cut(&segments(&data).pop().expect("segments"), 3);
+    let tail = data.join("u-0/00000000000000000000.log");
+    let bytes = fs::read(&tail).expect("a file");
+    fs::write(&tail, [&bytes[..], b"torn"].concat()).expect("a file");
+    let logs: Value =
+        serde_json::from_slice(&log(&["recovery", "--json"], &data).stdout).expect("JSON");
+    assert!(logs[0]["problem"].is_string(), "{logs}");
+    assert_eq!((&logs[1]["problem"], &logs[1]["log_end_offset"]), (&Value::Null, &json!(100)));
+    assert_eq!(logs[1]["position"], json!(bytes.len()), "{logs}");
+
+    let broker = Broker::start_in(directory, Vec::new());
+    let said = broker.log();
+    assert!(said.contains("the partition stays offline") && said.contains("t-0"), "{said}");
+    let consume = |topic| ["consume", topic, "--until-end", "--timeout", "2"];
+    let ended = end(command(&broker, &consume("t")), b"");
+    assert_ne!(ended.code, Some(0), "an offline log is not served");
+    assert_eq!(run(&broker, &consume("u")).lines().count(), 100);
+    assert_eq!(fs::read(&tail).expect("a file"), bytes, "cut where it was said");
+}
+
 /// Every file below `path`, by name, with what is in it.
 fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();

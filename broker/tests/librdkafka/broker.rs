@@ -71,7 +71,7 @@ impl Launch {
 
     /// Waits until the process ends of itself; its exit status and what it wrote to stderr.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
-        let status = wait_until("the process ends", || self.process.try_wait().expect("a child"));
+        let status = wait_until("the process ends", || self.status());
         (status, self.log())
     }
 
@@ -87,9 +87,19 @@ impl Launch {
 
     /// The address in the ready line, once it is there.
     pub(crate) fn address(&mut self) -> Option<String> {
-        if let Some(status) = self.process.try_wait().expect("a child") {
+        if let Some(status) = self.status() {
             panic!("the broker ended with {status}:\n{}", self.log());
         }
+        self.ready_line()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("a child")
+    }
+
+    /// The address in the ready line, also of a process that has ended since.
+    pub(crate) fn ready_line(&self) -> Option<String> {
         let out = fs::read_to_string(&self.out).unwrap_or_default();
         let line = out.lines().find_map(|line| line.strip_prefix("ringlane ready on "));
         line.filter(|_| out.ends_with('\n')).map(str::to_string)
@@ -123,7 +133,8 @@ impl Broker {
         Self::start_in(Directory::new(), set(settings))
     }
 
-    fn start_in(directory: Directory, settings: Vec<String>) -> Self {
+    /// Starts a broker on what is in this directory, with settings as [`set`] makes them.
+    pub(crate) fn start_in(directory: Directory, settings: Vec<String>) -> Self {
         let data = format!("log.dirs={}", Self::data(&directory).display());
         let fixed =
             ["listeners=PLAINTEXT://127.0.0.1:0", &data, "group.initial.rebalance.delay.ms=0"];

@@ -16,6 +16,7 @@ use ringlane_reactor::Disk;
 use super::frame::{self, FrameError, Kind};
 use super::log_file::LogFile;
 use super::records::{EntryRecord, LogGroup, LogIdRecord, VoteRecord};
+use super::space::Space;
 use super::types::{Entry, LogId, TypeConfig, Vote};
 use super::{frame_error, io_error};
 use crate::controller::ControllerError;
@@ -28,7 +29,7 @@ const VOTE_MAX_BYTES: u64 = 4096;
 pub(super) struct LogStore(Rc<Inner>);
 
 struct Inner {
-    disk: Disk,
+    space: Space,
     file: LogFile,
     vote_path: PathBuf,
     state: RefCell<State>,
@@ -81,19 +82,20 @@ impl State {
 
 impl LogStore {
     /// Opens the log and the vote in `dir`.
-    pub(super) async fn open(disk: &Disk, dir: &Path) -> Result<Self, ControllerError> {
+    pub(super) async fn open(space: &Space, dir: &Path) -> Result<Self, ControllerError> {
         let log_path = dir.join("log");
         let vote_path = dir.join("vote");
-        let (file, groups) = LogFile::open(disk, &log_path).await?;
+        let disk = space.disk();
+        let (file, groups) = LogFile::open(space, &log_path).await?;
         // The names too must be durable before what they name counts.
         disk.sync_dir(dir).await.map_err(io_error(dir))?;
-        let mut state = State { vote: read_vote(disk, &vote_path).await?, ..State::default() };
+        let mut state = State { vote: read_vote(&disk, &vote_path).await?, ..State::default() };
         for group in groups {
             state
                 .replay(group)
                 .map_err(|message| ControllerError::Corrupt { path: log_path.clone(), message })?;
         }
-        let inner = Inner { disk: disk.clone(), file, vote_path, state: RefCell::new(state) };
+        let inner = Inner { space: space.clone(), file, vote_path, state: RefCell::new(state) };
         Ok(Self(Rc::new(inner)))
     }
 
@@ -155,7 +157,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let frame = frame::encode(Kind::Vote, &VoteRecord::from(vote));
-        self.0.disk.replace(&self.0.vote_path, &frame).await?;
+        self.0.space.replace(&self.0.vote_path, &frame).await?;
         self.0.state.borrow_mut().vote = Some(*vote);
         Ok(())
     }

@@ -1,17 +1,18 @@
 //! The file of the Raft log: frames appended one group at a time, each synced before the next is written.
 //!
 //! Contract: when [`LogFile::append`] or [`LogFile::rewrite`] returns `Ok`, the group survives a power cut. Hence only the
-//! last frame of a file can be torn, and a bad frame with a whole one behind it is damage, never a crash. After an error
-//! the file's state is unknown, and every later call is refused.
+//! last frame of a file can be torn, and a bad frame with a whole one behind it is damage, never a crash. On a full device they
+//! wait (`space.rs`). After any other error the file's state is unknown, and every later call is refused.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ringlane_reactor::{Disk, File, OpenOptions};
+use ringlane_reactor::{File, OpenOptions};
 
 use super::frame::{self, FrameError, Kind};
 use super::records::LogGroup;
+use super::space::Space;
 use super::{frame_error, io_error};
 use crate::controller::ControllerError;
 
@@ -19,7 +20,7 @@ use crate::controller::ControllerError;
 const MAX_BYTES: u64 = 1 << 30;
 
 pub(super) struct LogFile {
-    disk: Disk,
+    space: Space,
     path: PathBuf,
     file: RefCell<File>,
     /// Where the next frame goes.
@@ -30,9 +31,10 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the log at `path`, made when missing, and gives its groups. A torn tail is cut off.
     pub(super) async fn open(
-        disk: &Disk,
+        space: &Space,
         path: &Path,
     ) -> Result<(Self, Vec<LogGroup>), ControllerError> {
+        let disk = space.disk();
         let failed = io_error(path);
         let file = disk.open(path, OpenOptions::CREATE).await.map_err(&failed)?;
         let bytes = disk.read(path, MAX_BYTES).await.map_err(&failed)?;
@@ -51,7 +53,7 @@ impl LogFile {
             file.sync_data().await.map_err(&failed)?;
         }
         let log = Self {
-            disk: disk.clone(),
+            space: space.clone(),
             path: path.to_owned(),
             file: RefCell::new(file),
             end: Cell::new(end as u64),
@@ -84,7 +86,13 @@ impl LogFile {
         let frame = frame::encode(Kind::Log, group);
         let file = self.file.borrow().clone();
         assert_eq!(self.end.get() % frame::HEADER_LEN as u64, 0, "frames are aligned");
-        file.write_at(&frame, self.end.get())?;
+        let (end, write) = (self.end.get(), file.clone());
+        let attempt = async || {
+            // What a write that found no space left behind is cut off again.
+            let cut = |error| write.set_len(end).and(Err(error));
+            write.write_at(&frame, end).or_else(cut)
+        };
+        self.space.retry(&self.path, attempt).await?;
         file.sync_data().await?;
         self.end.set(self.end.get() + frame.len() as u64);
         Ok(())
@@ -92,8 +100,8 @@ impl LogFile {
 
     async fn try_rewrite(&self, group: &LogGroup) -> io::Result<()> {
         let frame = frame::encode(Kind::Log, group);
-        self.disk.replace(&self.path, &frame).await?;
-        let file = self.disk.open(&self.path, OpenOptions::WRITE).await?;
+        self.space.replace(&self.path, &frame).await?;
+        let file = self.space.disk().open(&self.path, OpenOptions::WRITE).await?;
         self.file.replace(file);
         self.end.set(frame.len() as u64);
         Ok(())

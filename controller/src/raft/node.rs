@@ -11,6 +11,7 @@ use ringlane_reactor::{Disk, Reactor};
 use super::io_error;
 use super::log::LogStore;
 use super::network::NoPeers;
+use super::space::Space;
 use super::state_machine::{Published, StateMachine};
 use super::types::TypeConfig;
 use crate::command::Command;
@@ -20,6 +21,7 @@ use crate::outcome::Outcome;
 /// openraft at work.
 pub(crate) struct Node {
     raft: Raft<TypeConfig, StateMachine>,
+    space: Space,
 }
 
 impl Node {
@@ -32,8 +34,9 @@ impl Node {
     ) -> Result<Self, ControllerError> {
         let disk = reactor.disk();
         create_dir_durably(&disk, dir).await.map_err(io_error(dir))?;
-        let log = LogStore::open(&disk, dir).await?;
-        let state_machine = StateMachine::open(&disk, dir, published).await?;
+        let space = Space::new(reactor);
+        let log = LogStore::open(&space, dir).await?;
+        let state_machine = StateMachine::open(&space, dir, published).await?;
         if log.lost_its_entries() {
             let message = "it is empty, but a vote was cast".to_owned();
             return Err(ControllerError::Corrupt { path: dir.join("log"), message });
@@ -44,8 +47,9 @@ impl Node {
         check_voters(dir, &log.newest_voters().unwrap_or_else(|| state_machine.voters()), id)?;
         let config = Arc::new(config(options));
         let raft = Raft::new(id, config, NoPeers, log, state_machine).await.map_err(stopped)?;
-        let node = Self { raft };
+        let node = Self { raft, space };
         node.lead(id).await?;
+        node.space.set_patient(true);
         Ok(node)
     }
 
@@ -82,6 +86,7 @@ impl Node {
 
     /// Ends openraft's tasks.
     pub(crate) async fn stop(&self) {
+        self.space.set_patient(false);
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(%error, "the controller did not stop cleanly");
         }

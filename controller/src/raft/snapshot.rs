@@ -11,6 +11,7 @@ use ringlane_reactor::Disk;
 
 use super::frame::{self, FrameError, Kind};
 use super::records::SnapshotRecord;
+use super::space::Space;
 use super::types::{SnapshotMeta, TypeConfig};
 use super::{frame_error, io_error};
 use crate::controller::ControllerError;
@@ -44,7 +45,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotMeta, ClusterImage), Frame
 
 /// Takes the snapshot of one image.
 pub(super) struct Builder {
-    pub(super) disk: Disk,
+    pub(super) space: Space,
     pub(super) path: PathBuf,
     pub(super) meta: SnapshotMeta,
     pub(super) image: Arc<ClusterImage>,
@@ -56,7 +57,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, Vec<u8>>, io::Error> {
         let record = SnapshotRecord::new(&self.meta, &self.image);
         let bytes = frame::encode(Kind::Snapshot, &record);
-        self.disk.replace(&self.path, &bytes).await?;
+        self.space.replace(&self.path, &bytes).await?;
         Ok(Snapshot { meta: self.meta.clone(), snapshot: bytes })
     }
 }

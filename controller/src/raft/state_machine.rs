@@ -10,9 +10,10 @@ use futures_util::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{EntryPayload, OptionalSend};
-use ringlane_reactor::{Disk, Notify};
+use ringlane_reactor::Notify;
 
 use super::snapshot::{self, Builder};
+use super::space::Space;
 use super::types::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::controller::ControllerError;
 use crate::image::ClusterImage;
@@ -48,7 +49,7 @@ impl Published {
 
 /// The image with the Raft position it reflects.
 pub(super) struct StateMachine {
-    disk: Disk,
+    space: Space,
     snapshot_path: PathBuf,
     last_applied: Option<LogId>,
     membership: StoredMembership,
@@ -60,16 +61,16 @@ pub(super) struct StateMachine {
 impl StateMachine {
     /// Opens the state machine at the snapshot in `dir`; openraft applies the committed entries after it.
     pub(super) async fn open(
-        disk: &Disk,
+        space: &Space,
         dir: &Path,
         published: Published,
     ) -> Result<Self, ControllerError> {
         let snapshot_path = dir.join("snapshot");
-        let loaded = snapshot::load(disk, &snapshot_path).await?;
+        let loaded = snapshot::load(&space.disk(), &snapshot_path).await?;
         let (meta, image) = loaded.map(|(meta, image, _)| (meta, image)).unwrap_or_default();
         published.publish(image);
         Ok(Self {
-            disk: disk.clone(),
+            space: space.clone(),
             snapshot_path,
             last_applied: meta.last_log_id,
             on_disk: meta.last_log_id,
@@ -133,7 +134,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_snapshot_builder(&mut self) -> Builder {
         self.on_disk = self.last_applied;
         Builder {
-            disk: self.disk.clone(),
+            space: self.space.clone(),
             path: self.snapshot_path.clone(),
             meta: SnapshotMeta {
                 last_log_id: self.last_applied,
@@ -151,7 +152,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let (_, image) = snapshot::decode(&bytes)
             .map_err(|error| io::Error::other(format!("the snapshot is invalid: {error:?}")))?;
         if self.on_disk < meta.last_log_id {
-            self.disk.replace(&self.snapshot_path, &bytes).await?;
+            self.space.replace(&self.snapshot_path, &bytes).await?;
             self.on_disk = meta.last_log_id;
         }
         self.last_applied = meta.last_log_id;
@@ -163,7 +164,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<SnapshotOf<TypeConfig, Vec<u8>>>, io::Error> {
-        let loaded = snapshot::load(&self.disk, &self.snapshot_path).await;
+        let loaded = snapshot::load(&self.space.disk(), &self.snapshot_path).await;
         let loaded = loaded.map_err(io::Error::other)?;
         Ok(loaded.map(|(meta, _, snapshot)| Snapshot { meta, snapshot }))
     }

@@ -88,7 +88,9 @@ impl DerefMut for DirectBuffer {
 /// A file written past the page cache (O_DIRECT). Clones share the descriptor, which closes with the last of them.
 ///
 /// Contract: writes are ordered only by awaiting them, against each other and against whatever else is done to the same
-/// range. A write whose future is dropped may still happen, wholly or in part, at any later time while the process lives.
+/// range. A write whose future is dropped may still happen, wholly or in part, at any later time, **even after the end of
+/// the process**: the kernel does not wait for it when it ends a process, nor does whoever waits for that process. Only
+/// [`Self::try_lock`] tells when such writes are over.
 /// A crash leaves each sector of a write on its way old or new; nothing beside its range changes.
 #[derive(Clone)]
 pub struct DirectFile {
@@ -119,6 +121,20 @@ impl DirectFile {
     /// As fstatfs(2) and ioctl_iflags(2).
     pub fn writes_in_place(&self) -> io::Result<bool> {
         self.file.writes_in_place()
+    }
+
+    /// Takes the file's exclusive lock until its last clone is dropped and the last of its writes is over, or says at once
+    /// with `WouldBlock` that another opening of the file holds it.
+    ///
+    /// The lock (flock(2)) is the open file's, not the process's: the kernel lets go of it when nothing refers to that open
+    /// file any more, and a request in flight does, also one of a process that was killed. So whoever has this lock knows
+    /// that no write made under an earlier one is still on its way. A lock on another file cannot tell: it goes when the
+    /// process's descriptors are closed.
+    ///
+    /// # Errors
+    /// As flock(2).
+    pub fn try_lock(&self) -> io::Result<()> {
+        self.file.try_lock()
     }
 
     /// Writes `buffer[..len]` at `offset` and answers once it is durable (RWF_DSYNC), the length needed to read it

@@ -333,6 +333,11 @@ impl File {
         either!(&self.0, FileSide, file => file.writes_in_place())
     }
 
+    /// See [`DirectFile::try_lock`].
+    pub(crate) fn try_lock(&self) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.try_lock())
+    }
+
     /// See [`DirectFile`].
     pub(crate) async fn write_direct(
         &self,

@@ -12,11 +12,14 @@ use super::target::PartitionPath;
 use crate::error::StorageError;
 use crate::journal::{Damage, Reader};
 use crate::log_directory::was_left_cleanly;
+use crate::meta_properties::{self, MetaProperties};
 use crate::names::Kind;
 use crate::partition_metadata;
 use crate::recovered::Recovered;
 use crate::replay::misplaced;
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
+
+const META_BYTES_MAX: u64 = 1 << 20;
 
 /// What a start would do with one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub async fn log_recoveries(
     partitions: &[PartitionPath],
     progress: &dyn Fn(u64),
 ) -> Result<Vec<LogRecovery>, StorageError> {
+    check_owner(disk, directory).await?;
     let recovered = Recovered::read(disk, directory).await?;
     let mut journals = Journals::default();
     let is_clean = was_left_cleanly(disk, directory).await?;
@@ -71,6 +75,16 @@ pub async fn log_recoveries(
         recoveries.push(found);
     }
     Ok(recoveries)
+}
+
+/// Refuses the directory of another product or of a newer version, as a start does. Without the file a start takes it.
+async fn check_owner(disk: &Disk, directory: &Path) -> Result<(), StorageError> {
+    let path = meta_properties::path(directory);
+    match disk.read(&path, META_BYTES_MAX).await {
+        Ok(text) => MetaProperties::decode(&path, &text).map(drop),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StorageError::io("read", &path)(error)),
+    }
 }
 
 /// What the journals hold of each log that no checkpoint covers.

@@ -11,6 +11,7 @@ use ringlane_reactor::{DirectFile, Disk, OpenOptions};
 
 use super::config::JournalConfig;
 use super::format::{BLOCK_BYTES, GROUP_HEADER_BYTES, GroupHeader, Place};
+use super::late_writes::lock_for_writing;
 use super::names::{file_path, journals};
 use crate::error::{StorageError, is_storage_full};
 
@@ -79,6 +80,9 @@ impl Files {
                     );
                     break;
                 }
+                Err(StorageError::Io { source, path, .. }) if is_storage_full(&source) => {
+                    return Err(StorageError::NoSpaceForJournal { path, bytes: config.file_bytes });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -97,6 +101,11 @@ impl Files {
         let group_bytes_max = config.half_file_bytes();
         let file_bytes = config.file_bytes;
         Ok(Self { files, file_bytes, group_bytes_max, trimmed_to: 0 })
+    }
+
+    /// Closes the files: nothing is written any more.
+    pub(super) fn let_go(&mut self) {
+        self.files.clear();
     }
 
     /// The longest group that is sure to fit.
@@ -263,6 +272,7 @@ async fn open_file(
         }
         file.sync_data().await.map_err(StorageError::io("sync", &path))?;
     }
+    lock_for_writing(&file).map_err(StorageError::io("lock", &path))?;
     // A crash may leave any length.
     let written_once = len - len % BLOCK_BYTES as u64;
     Ok(JournalFile { number, file, status: Status::Free, written_once, zeros: None })

@@ -16,7 +16,7 @@ use crate::shard_checkpoint::Record;
 
 /// What a log told when a round began: everything in it is in the page cache.
 pub(crate) struct Plan {
-    record: Arc<Record>,
+    pub(crate) record: Arc<Record>,
     /// The snapshots that the round writes.
     snapshots: Vec<Offset>,
     names_changed: u64,
@@ -90,26 +90,16 @@ impl Log {
         disk.rename(&temporary, path).await
     }
 
-    /// The round's sync has ended well: what it proves. Of a log that was truncated since, that is as true as it was: the
-    /// truncation is behind it in the journal.
-    pub(crate) fn synced(&self, plan: &Plan) -> Arc<Record> {
-        {
-            let mut state = self.0.state.borrow_mut();
-            if !state.is_closed() && plan.truncations == state.truncations {
-                state.names_synced = state.names_synced.max(plan.names_changed);
-                state.synced_to(LogEndOffset::at(plan.record.recovery_point.offset()));
-            }
-        }
-        self.0.ring_durable();
-        plan.record.clone()
-    }
-
-    /// The record is on disk: moves the recovery point, and removes the snapshots that no segment needs any more.
+    /// The record is on disk: moves durable end and recovery point, and removes the snapshots that no segment needs any more.
+    ///
+    /// Not already when the round's sync ends: until the record is on disk the next start does not know of that sync, and
+    /// what lies behind the recovery point counts only as far as the journal holds it.
     pub(crate) async fn finish_checkpoint(&self, plan: &Plan) -> Result<(), StorageError> {
         let (dir, stale) = {
             let mut state = self.0.state.borrow_mut();
             (state.dir.clone(), state.finish_checkpoint(plan))
         };
+        self.0.ring_durable();
         for offset in stale {
             let path = Kind::ProducerSnapshot.path(&dir, offset);
             match self.0.disk.remove_file(&path).await {
@@ -190,6 +180,8 @@ impl State {
             return Vec::new();
         }
         let at = plan.record.recovery_point;
+        self.names_synced = self.names_synced.max(plan.names_changed);
+        self.synced_to(LogEndOffset::at(at.offset()));
         self.move_offsets(|offsets| offsets.recovery_point = offsets.recovery_point.max(at));
         self.recorded_segment = plan.record.segment_base;
         self.snapshots.extend(&plan.snapshots);

@@ -18,6 +18,8 @@ use crate::turnstile::Turnstile;
 
 /// As often it is looked which logs are idle.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
+/// So long after a round that failed there is the next, if the journal waits for one.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// So many logs tell their state before other tasks get their turn.
 const LOGS_PER_TURN: usize = 32;
 
@@ -120,8 +122,12 @@ impl LogManager {
                     return LogManager(inner).take_offline(&reason);
                 }
                 if rung || reactor.now() >= next_round {
-                    let _ = LogManager(inner).checkpoint().await;
+                    let done = LogManager(inner).checkpoint().await;
                     next_round = reactor.now() + interval;
+                    if done.is_err() {
+                        // Nothing rings when a full device has space again.
+                        reactor.sleep(RETRY_INTERVAL).await;
+                    }
                 }
             }
         };
@@ -191,10 +197,10 @@ impl LogManager {
         {
             let mut checkpoint = self.0.checkpoint.borrow_mut();
             for (log, plan) in &plans {
-                let record = log.synced(plan);
-                // A deleted log was forgotten.
+                // A deleted log was forgotten. Of one that was truncated since, the record is as true as it was: the
+                // truncation is behind it in the journal.
                 if self.0.logs.borrow().contains_key(&log.key()) {
-                    checkpoint.records.insert(log.key(), record);
+                    checkpoint.records.insert(log.key(), plan.record.clone());
                 }
             }
             if let (Some(journal), Some(mark)) = (self.0.journal.get(), &mark) {

@@ -78,6 +78,15 @@ impl File {
         }
     }
 
+    /// A write on its way holds the file, and with it the lock.
+    pub(crate) fn try_lock(&self) -> io::Result<()> {
+        if self.0.lock.get().is_none() {
+            let locked = self.disk(Op::Lock, [0, 1], |disk| disk.lock_open(self.0.inode))?;
+            self.0.lock.set(Some(locked));
+        }
+        Ok(())
+    }
+
     pub(crate) async fn allocate(&self, len: u64) -> io::Result<()> {
         self.may_write()?;
         let (shard, inode) = (&self.0.shard, self.0.inode);

@@ -1,5 +1,6 @@
 //! Files and directories of a simulated shard: the timing of operations whose effects are in `disk.rs`.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::path::Path;
@@ -97,12 +98,19 @@ pub(super) struct OpenFile {
     pub(super) shard: Rc<Shard>,
     pub(super) inode: InodeId,
     writable: bool,
+    /// The number of its lock.
+    pub(super) lock: Cell<Option<u64>>,
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
         if self.shard.is_alive() {
-            self.shard.world().with_host(self.shard.host(), |host| host.disk.close(self.inode));
+            self.shard.world().with_host(self.shard.host(), |host| {
+                if let Some(number) = self.lock.get() {
+                    host.disk.unlock_open(self.inode, number);
+                }
+                host.disk.close(self.inode);
+            });
         }
     }
 }
@@ -120,7 +128,12 @@ impl File {
         // The time passes before, so that an open that is cancelled has opened nothing.
         let values = [u64::from(writable), 0, 0];
         let inode = shard.disk(Op::Open, values, |disk| disk.open(path, options))?;
-        let file = Self(Rc::new(OpenFile { shard: shard.clone(), inode, writable }));
+        let file = Self(Rc::new(OpenFile {
+            shard: shard.clone(),
+            inode,
+            writable,
+            lock: Cell::default(),
+        }));
         shard.alive().await;
         Ok(file)
     }

@@ -29,6 +29,12 @@ impl File {
         }
     }
 
+    pub(crate) fn try_lock(&self) -> io::Result<()> {
+        let (fd, operation) = (self.fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB);
+        // SAFETY: flock(2) has no memory to violate.
+        uninterrupted(|| unsafe { libc::flock(fd, operation) as isize }).map(drop)
+    }
+
     pub(crate) async fn write_direct(
         &self,
         buffer: DirectBuffer,

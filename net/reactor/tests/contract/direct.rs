@@ -17,6 +17,7 @@ contract!(on 1:
     what_is_not_whole_blocks_panics,
     more_buffers_than_the_ring_has_places_for_take_turns,
     a_dropped_write_leaves_its_file_and_the_ring_sound,
+    a_lock_outlives_the_file_until_its_writes_are_over,
     many_writes_at_once_do_not_mix,
     an_allocated_file_has_its_length_in_zeros,
     a_file_opened_to_read_refuses_direct_writes,
@@ -129,6 +130,31 @@ async fn a_dropped_write_leaves_its_file_and_the_ring_sound(setting: Setting) {
     let is_ours = |&byte: &u8| byte == 0 || (100..150).contains(&byte);
     assert!(content[BLOCK..].iter().all(is_ours));
     assert!(content[BLOCK..].iter().take(31 * BLOCK).all(|&byte| byte == 0));
+}
+
+async fn a_lock_outlives_the_file_until_its_writes_are_over(setting: Setting) {
+    const BLOCKS: usize = 256;
+    let path = setting.path("file");
+    for round in 1..20_u8 {
+        let options = OpenOptions::CREATE;
+        let file = setting.disk().open_direct(&path, options).await.expect("opens");
+        let next = setting.disk().open_direct(&path, options).await.expect("opens");
+        file.try_lock().expect("is free");
+        file.clone().try_lock().expect("is already ours");
+        assert_eq!(next.try_lock().map_err(|e| e.kind()), Err(ErrorKind::WouldBlock));
+        let buffer = filled(&setting, BLOCKS * BLOCK, round);
+        let write = file.write_durable(buffer, BLOCKS * BLOCK, 0);
+        let _ = setting.reactor.timeout(Duration::ZERO, write).await;
+        drop(file);
+        while next.try_lock().is_err() {
+            setting.reactor.sleep(Duration::from_millis(1)).await;
+        }
+        // A write that was dropped may have been left out, but not put off.
+        let read = async || reader(&setting).await.read_at(vec![0; BLOCKS * BLOCK], 0).await;
+        let content = read().await.expect("is read");
+        setting.reactor.sleep(Duration::from_millis(20)).await;
+        assert!(content == read().await.expect("is read"), "round {round}: a write came later");
+    }
 }
 
 async fn many_writes_at_once_do_not_mix(setting: Setting) {

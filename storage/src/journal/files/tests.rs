@@ -23,7 +23,8 @@ fn zeros_run_ahead_of_the_groups_in_one_file() {
     simulation.block_on(host, |reactor| async move {
         let config = JournalConfig { file_bytes: 64 * KIB, files: 2, group_bytes_max: 16 << 10 };
         let dir = Path::new("/journal");
-        let mut files = Files::open(&reactor.disk(), dir, 0, &config).await.expect("a good disk");
+        let mut files =
+            Files::open(&reactor.disk(), dir, (1, 0), &config).await.expect("a good disk");
         let begin = |files: &mut Files, index| {
             files.begin_zeros(index, 16 * KIB).map(|(_, zeros)| zeros.start / KIB..zeros.end / KIB)
         };

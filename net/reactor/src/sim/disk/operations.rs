@@ -262,19 +262,35 @@ impl Disk {
     /// Takes a lock; its number gives it back.
     pub(in crate::sim) fn lock(&mut self, path: &Path) -> io::Result<(InodeId, u64)> {
         let id = self.open(path, OpenOptions::CREATE)?;
-        if self.locks.contains_key(&id) {
+        let locked = self.lock_open(id);
+        if locked.is_err() {
             self.close(id);
+        }
+        Ok((id, locked?))
+    }
+
+    /// Locks a file that is open.
+    pub(in crate::sim) fn lock_open(&mut self, id: InodeId) -> io::Result<u64> {
+        if self.locks.contains_key(&id) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.next_lock += 1;
         self.locks.insert(id, self.next_lock);
-        Ok((id, self.next_lock))
+        Ok(self.next_lock)
     }
 
+    /// Lets go of a lock, if it is still the one of this number, and closes its file.
     pub(in crate::sim) fn unlock(&mut self, id: InodeId, number: u64) {
-        if self.locks.get(&id) == Some(&number) {
-            self.locks.remove(&id);
+        if self.unlock_open(id, number) {
             self.close(id);
         }
+    }
+
+    pub(in crate::sim) fn unlock_open(&mut self, id: InodeId, number: u64) -> bool {
+        let is_held = self.locks.get(&id) == Some(&number);
+        if is_held {
+            self.locks.remove(&id);
+        }
+        is_held
     }
 }

@@ -148,5 +148,6 @@ fn started(directory: &Directory, data: &str) -> String {
 
 fn journal_files(journal: &Path) -> Vec<u64> {
     let entries = fs::read_dir(journal).expect("the journal's folder").flatten();
-    entries.map(|entry| entry.metadata().expect("a file").len()).collect()
+    let files = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "journal"));
+    files.map(|entry| entry.metadata().expect("a file").len()).collect()
 }

@@ -70,6 +70,14 @@ impl DiskProfile {
     }
 }
 
+impl DiskProfile {
+    /// The same for programs.
+    pub fn json(&self) -> serde_json::Value {
+        let table = self.toml().parse::<toml::Table>().expect("what is written is TOML");
+        serde_json::to_value(table).expect("numbers, texts and tables")
+    }
+}
+
 /// The journal sizes that the text of such a file names. Whether they can be is the broker's to say.
 ///
 /// # Errors
@@ -114,6 +122,7 @@ mod tests {
         assert_eq!(parse(&profile.toml()), Ok((32 << 20, 5)));
         let table: toml::Table = profile.toml().parse().expect("TOML");
         assert_eq!(table["measured"]["durable"].as_array().map(Vec::len), Some(2));
+        assert_eq!(profile.json()["journal"]["files"], 5);
     }
 
     #[test]

@@ -21,7 +21,10 @@ fn read(machine: &Machine) -> Vec<Row> {
             "kernel.osrelease",
             release,
             "6.1 or newer",
-            requirements::OLD_KERNEL_REMEDY,
+            format!(
+                "{}; where a distribution has brought io_uring up to date in an older one, the broker starts all the same",
+                requirements::OLD_KERNEL_REMEDY
+            ),
         ),
         Ok(release) if release.starts_with(|c: char| c.is_ascii_digit()) => {
             Row::well("kernel.osrelease", release)

@@ -72,7 +72,8 @@ fn masks(
         let unclear = || Unread::Unreadable(format!("not a mask: {mask}"));
         let is = CpuSet::parse_mask(&mask).ok_or_else(unclear)?;
         let wanted = wanted(queue);
-        if wrong.changes.is_empty() {
+        // Shown is the first queue that is wrong, or the first of all.
+        if queue == 0 || (wrong.changes.is_empty() && is != wanted) {
             (wrong.is, wrong.wanted) = (is.clone(), wanted.clone());
         }
         if is != wanted {
@@ -89,7 +90,10 @@ fn row(of: String, masks: Result<Wrong, Unread>) -> Row {
     };
     match masks {
         Err(unread) => Row::unread(of, &unread),
-        Ok(masks) if masks.changes.is_empty() => Row::well(of, shown(&masks.is)),
+        Ok(masks) if masks.changes.is_empty() && masks.is.is_empty() => {
+            Row::well(of, "not steered")
+        }
+        Ok(masks) if masks.changes.is_empty() => Row::well(of, "as recommended"),
         Ok(masks) => Row::mend(of, shown(&masks.is), shown(&masks.wanted), masks.changes),
     }
 }

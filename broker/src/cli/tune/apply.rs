@@ -1,9 +1,9 @@
 //! `ringlane tune apply` and `revert`: what would be changed is shown, somebody agrees, and each change is told.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
-use ringlane_tuning::{Outcome, Planned, Report, SAVED_FILE, apply, plan, revert};
+use ringlane_tuning::{Applied, Outcome, Planned, Report, SAVED_FILE, apply, plan, revert};
 
 use super::scope::{HostRoot, Scope};
 use crate::cli::failure::Failure;
@@ -27,8 +27,8 @@ pub(super) struct Apply {
 pub(super) struct Revert {
     #[command(flatten)]
     root: HostRoot,
-    /// Accepted for symmetry with apply: revert does not ask.
-    #[arg(long, short, hide = true)]
+    /// Do not ask (on a terminal it does).
+    #[arg(long, short)]
     yes: bool,
 }
 
@@ -37,46 +37,58 @@ impl Apply {
         let machine = self.scope.machine()?;
         let report = self.scope.check(&machine)?;
         let planned = plan(&machine.root, &report);
-        let mut text = String::new();
-        for planned in &planned {
-            text.push_str(&line(planned));
-        }
-        text.push_str(&left_to_you(&report));
-        if report.is_well() {
-            text.push_str("all is well: nothing to change\n");
-        }
-        print(text)?;
+        print(summary(&report, &planned))?;
         if planned.is_empty() || self.dry_run {
             return Ok(());
         }
-        if !self.yes && !agreed(planned.len())? {
+        if !self.yes && !agreed(&format!("change {}", files(planned.len())))? {
             return Err(Failure::Failed("nothing was changed".into()));
         }
-        let units = planned.iter().any(|planned| planned.change.makes_file);
         let applied = apply(&machine.root, planned)
             .map_err(|error| Failure::Failed(format!("nothing was changed: {error}")))?;
-        let mut failed = 0;
-        for applied in &applied {
-            if let Outcome::Failed(why) = &applied.outcome {
-                failed += 1;
-                eprintln!("{}: not changed: {why}", applied.planned.change.path);
-            }
-        }
-        let done = applied.len() - failed;
-        print(format!(
-            "changed {done} files; {SAVED_FILE} keeps what was there for `ringlane tune revert`\n"
-        ))?;
-        if units && machine.root.is_machine() {
-            print("for the unit: systemctl daemon-reload && systemctl restart ringlane\n")?;
-        }
-        if failed > 0 {
-            return Err(Failure::Failed(format!(
-                "{failed} of {} files were not changed",
-                applied.len()
-            )));
-        }
-        Ok(())
+        tell(&applied, machine.root.is_machine())
     }
+}
+
+/// What became of the changes.
+fn tell(applied: &[Applied], is_machine: bool) -> Result<(), Failure> {
+    let mut failed = 0;
+    for applied in applied {
+        if let Outcome::Failed(why) = &applied.outcome {
+            failed += 1;
+            eprintln!("{}: not changed: {why}", applied.planned.change.path);
+        }
+    }
+    let done = files(applied.len() - failed);
+    print(format!(
+        "changed {done}; {SAVED_FILE} keeps what was there for `ringlane tune revert`\n"
+    ))?;
+    if is_machine && applied.iter().any(|applied| applied.planned.change.makes_file) {
+        print("for the unit: systemctl daemon-reload && systemctl restart ringlane\n")?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!("{failed} of {} not changed", files(applied.len())))),
+    }
+}
+
+/// What would be changed, and what is left to people.
+fn summary(report: &Report, planned: &[Planned]) -> String {
+    let mut text: String = planned.iter().map(line).collect();
+    for (knob, row, sentence) in report.left_to_people() {
+        text.push_str(&format!(
+            "left to you: {} ({}: {}): {sentence}\n",
+            knob.name, row.of, row.is
+        ));
+    }
+    if report.is_well() {
+        text.push_str("all is well: nothing to change\n");
+    }
+    text
+}
+
+fn files(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "file" } else { "files" })
 }
 
 /// One change as a line: where, from what, to what.
@@ -91,19 +103,8 @@ fn line(planned: &Planned) -> String {
     format!("{}: {}: {was} -> {value}\n", planned.knob, planned.change.path)
 }
 
-fn left_to_you(report: &Report) -> String {
-    let mut text = String::new();
-    for (knob, row, sentence) in report.left_to_people() {
-        text.push_str(&format!(
-            "left to you: {} ({}: {}): {sentence}\n",
-            knob.name, row.of, row.is
-        ));
-    }
-    text
-}
-
-fn agreed(count: usize) -> Result<bool, Failure> {
-    eprint!("change {count} files? [y/N] ");
+fn agreed(to: &str) -> Result<bool, Failure> {
+    eprint!("{to}? [y/N] ");
     let _ = io::stderr().flush();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
@@ -118,6 +119,10 @@ fn agreed(count: usize) -> Result<bool, Failure> {
 impl Revert {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let root = self.root.open()?;
+        let asks = !self.yes && io::stdin().is_terminal();
+        if asks && !agreed("put back what apply has found")? {
+            return Err(Failure::Failed("nothing was changed".into()));
+        }
         let reverted = revert(&root).map_err(|error| Failure::Failed(error.to_string()))?;
         if reverted.is_empty() {
             return print("nothing to put back\n");
@@ -129,10 +134,11 @@ impl Revert {
                 eprintln!("{}: not put back: {why}", reverted.path);
             }
         }
-        print(format!("put back {} files\n", reverted.len() - failed))?;
+        print(format!("put back {}\n", files(reverted.len() - failed)))?;
         if failed > 0 {
             return Err(Failure::Failed(format!(
-                "{failed} files were not put back; {SAVED_FILE} still keeps what they held"
+                "{} not put back; {SAVED_FILE} still keeps what was there",
+                files(failed)
             )));
         }
         Ok(())

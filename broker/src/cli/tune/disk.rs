@@ -13,7 +13,7 @@ use ringlane_tuning::disk::{
 use ringlane_tuning::{Machine, Root};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::print;
+use crate::cli::output::{print, print_json};
 
 /// Measure the disk of a data directory: durable writes by size and depth, bandwidth, buffered writes; and choose the
 /// sizes of the journals.
@@ -33,6 +33,9 @@ pub(super) struct Disk {
     /// The shards that the broker will run (ringlane.shards), if not one on each core that this process may use.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The least that is measured with.
@@ -43,10 +46,10 @@ impl Disk {
         let shards = self.shards.unwrap_or(allowed_cpus().len() as u16);
         let main = move |reactor: Reactor| {
             let dir = self.dir.clone();
-            let bounds = (Duration::from_secs(self.seconds), self.mib << 20);
+            let (bounds, json) = ((Duration::from_secs(self.seconds), self.mib << 20), self.json);
             async move {
                 let outcome = measure_and_write(&reactor, &dir, shards, bounds).await;
-                outcome.map_err(io::Error::other)
+                outcome.and_then(|profile| show(&profile, &dir, json)).map_err(io::Error::other)
             }
         };
         run_shards(&ShardConfig::single(), main).map_err(|error| {
@@ -63,7 +66,7 @@ async fn measure_and_write(
     dir: &Path,
     shards: u16,
     (time, most_bytes): (Duration, u64),
-) -> Result<(), Failure> {
+) -> Result<DiskProfile, Failure> {
     let failed = |what: &str| {
         let place = format!("{what} {}", dir.display());
         move |error: io::Error| Failure::Failed(format!("cannot {place}: {error}"))
@@ -87,8 +90,15 @@ async fn measure_and_write(
     let profile = profile(dir, measured.map_err(failed("write to"))?, shards, free);
     let text = profile.toml();
     disk.replace(&dir.join(FILE), text.as_bytes()).await.map_err(failed("write to"))?;
-    print(profile.to_string())?;
-    print(format!("written to {} for the broker's next start\n", dir.join(FILE).display()))
+    Ok(profile)
+}
+
+fn show(profile: &DiskProfile, dir: &Path, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(&profile.json());
+    }
+    let place = dir.join(FILE);
+    print(format!("{profile}written to {} for the broker's next start\n", place.display()))
 }
 
 fn profile(dir: &Path, measured: Measured, shards: u16, free: u64) -> DiskProfile {

@@ -14,9 +14,9 @@ pub struct JournalSizes {
     pub files: u32,
 }
 
-/// A round of checkpoints begins when a file is full. Below this it would begin very often; batches of half of this must
-/// fit, and clients with large ones are common.
-const FILE_BYTES_MIN: u64 = 16 * MIB;
+/// The default. A record batch may be half as long as a file: with smaller ones some would be refused that were taken
+/// before the disk was measured.
+const FILE_BYTES_MIN: u64 = 64 * MIB;
 /// From this many appended bytes on a round begins anyway, so a longer file spares none.
 const FILE_BYTES_MAX: u64 = 256 * MIB;
 const FILES_MIN: u32 = 4;
@@ -120,12 +120,12 @@ mod tests {
             );
             (chosen.file_bytes / MIB, chosen.files)
         };
-        assert_eq!(sizes(2000, 0.01, 16, 1000), (32, 4), "an NVMe device, 62 MiB/s a shard");
+        assert_eq!(sizes(2000, 0.01, 16, 1000), (64, 4), "an NVMe device, 62 MiB/s a shard");
         assert_eq!(sizes(1200, 0.01, 2, 1000), (256, 4), "a fast one for two shards");
-        assert_eq!(sizes(100, 1.4, 2, 1000), (16, 6), "a slow one whose syncs take long");
+        assert_eq!(sizes(100, 1.4, 2, 1000), (64, 6), "a slow one whose syncs take long");
         assert_eq!(sizes(1200, 0.01, 2, 10), (128, 4), "a small one");
         assert_eq!(sizes(1200, 5.0, 2, 10), (128, 4), "a small one never has more than its part");
-        assert_eq!(sizes(0, 0.0, 0, 0), (16, 4));
+        assert_eq!(sizes(0, 0.0, 0, 0), (64, 4));
     }
 
     #[test]

@@ -35,9 +35,16 @@ const CPUS: &str = "/sys/devices/system/cpu";
 /// The CPUs that run; at least one, since somebody asks.
 pub(super) fn online(root: &Root) -> CpuSet {
     let list = |path: &str| CpuSet::parse_list(&root.setting(path).ok()?);
-    let known = list(&format!("{CPUS}/online")).or_else(|| from_cpuinfo(root));
+    let known = list(&format!("{CPUS}/online")).or_else(|| from_folders(root));
+    let known = known.or_else(|| from_cpuinfo(root));
     let known = known.or_else(|| status_list(root)).filter(|cpus| !cpus.is_empty());
     known.unwrap_or_else(|| [0].into_iter().collect())
+}
+
+fn from_folders(root: &Root) -> Option<CpuSet> {
+    let names = root.names(CPUS);
+    let cpus = names.iter().filter_map(|name| name.strip_prefix("cpu")?.parse().ok());
+    Some(cpus.collect::<CpuSet>()).filter(|cpus| !cpus.is_empty())
 }
 
 fn from_cpuinfo(root: &Root) -> Option<CpuSet> {

@@ -1,7 +1,7 @@
 //! Network cards and NVMe controllers: queues, NUMA nodes, interrupts (kernel: Documentation/ABI/testing/sysfs-class-net,
 //! sysfs-bus-pci).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::interrupts::Interrupt;
 use crate::numbers;
@@ -99,7 +99,10 @@ fn is_queue_of(interrupt: &str, name: &str) -> bool {
 
 pub(super) fn nics(root: &Root, interrupts: &BTreeMap<u32, Interrupt>) -> Vec<Nic> {
     const CLASS: &str = "/sys/class/net";
-    let hardware = |name: &String| root.exists(&format!("{CLASS}/{name}/device"));
+    // What has neither a device nor an interrupt is virtual: lo, bridges, tunnels.
+    let hardware = |nic: &Nic| {
+        !nic.interrupts.is_empty() || root.exists(&format!("{CLASS}/{}/device", nic.name))
+    };
     let nic = |name: String| {
         let folder = format!("{CLASS}/{name}");
         let state = root.setting(&format!("{folder}/operstate")).unwrap_or_default();
@@ -117,7 +120,7 @@ pub(super) fn nics(root: &Root, interrupts: &BTreeMap<u32, Interrupt>) -> Vec<Ni
             name,
         }
     };
-    root.names(CLASS).into_iter().filter(hardware).map(nic).collect()
+    root.names(CLASS).into_iter().map(nic).filter(hardware).collect()
 }
 
 pub(super) fn nvmes(root: &Root, interrupts: &BTreeMap<u32, Interrupt>) -> Vec<Nvme> {
@@ -134,7 +137,16 @@ pub(super) fn nvmes(root: &Root, interrupts: &BTreeMap<u32, Interrupt>) -> Vec<N
             name,
         }
     };
-    root.names(CLASS).into_iter().map(nvme).collect()
+    // Where only the block devices are known, they name their controllers.
+    let names = root.names(CLASS).into_iter();
+    let names = names.chain(blocks.iter().filter_map(|block| controller(block)));
+    names.collect::<BTreeSet<_>>().into_iter().map(nvme).collect()
+}
+
+/// `nvme0` of `nvme0n1`.
+fn controller(block: &str) -> Option<String> {
+    let number = block.strip_prefix("nvme")?.split_once('n')?.0;
+    number.parse::<u32>().ok().map(|number| format!("nvme{number}"))
 }
 
 #[cfg(test)]
@@ -145,5 +157,7 @@ mod tests {
     fn a_queue_is_of_the_device_with_its_whole_name() {
         assert!(is_queue_of("nvme1q12", "nvme1"));
         assert!(!is_queue_of("nvme12q1", "nvme1") && !is_queue_of("nvme1q", "nvme1"));
+        assert_eq!(controller("nvme10n2").as_deref(), Some("nvme10"));
+        assert_eq!((controller("nvme0c1n1"), controller("sda")), (None, None));
     }
 }

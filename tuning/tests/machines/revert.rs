@@ -127,6 +127,15 @@ fn nothing_is_changed_when_nothing_can_be_saved() {
 }
 
 #[test]
+fn nothing_is_changed_before_it_is_saved() {
+    let tree = Tree::named("cloud-vm");
+    tree.write("/var/lib/ringlane", b"a file where the directory should be");
+    let before = tree.snapshot();
+    assert!(apply(&tree.root(), planned(&tree)).is_err());
+    assert!(tree.snapshot() == before);
+}
+
+#[test]
 fn a_drop_in_of_somebody_is_put_back() {
     let tree = Tree::named("bare-metal");
     let file = "/etc/systemd/system/ringlane.service.d/60-tune-restart.conf";

@@ -14,6 +14,7 @@ mod produce;
 mod progress;
 mod start;
 mod topic;
+mod tune;
 
 use failure::Failure;
 
@@ -33,6 +34,7 @@ enum Command {
     Consume(consume::Consume),
     Group(group::Group),
     Log(log::Log),
+    Tune(tune::Tune),
 }
 
 /// Parses the arguments and carries them out. Errors are one sentence on standard error; the exit code is 1, or 2 when the
@@ -45,6 +47,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Consume(consume) => consume.run(),
         Command::Group(group) => group.run(),
         Command::Log(log) => log.run(),
+        Command::Tune(tune) => tune.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,17 +2,17 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use ringlane::config::{self, BrokerConfig, Endpoint};
+use ringlane::config::{self, BrokerConfig, Endpoint, Loaded};
 use ringlane::server::{Addresses, Broker};
 use ringlane_reactor::{
     AddressReservation, Severity, ShardConfig, allowed_cpus, hostname, preflight, read_to_string,
     reserve_address, resolve, run_shards,
 };
-use tracing::warn;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// Run a broker, with its controller in it.
@@ -71,11 +71,30 @@ impl Start {
             }
         };
         let file = file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-        let loaded = config::load(file, &self.settings).map_err(|error| error.to_string())?;
+        let mut loaded = config::load(file, &self.settings).map_err(|error| error.to_string())?;
+        take_disk_profile(&mut loaded);
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
         Ok(loaded.config)
+    }
+}
+
+/// The journal sizes for this disk, where it was measured (`ringlane tune disk`).
+fn take_disk_profile(loaded: &mut Loaded) {
+    let path = Path::new(&loaded.config.log_dirs).join(ringlane_tuning::disk::FILE);
+    let text = match read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        text => text.map_err(|error| error.to_string()),
+    };
+    let place = path.display().to_string();
+    if loaded.take_disk_profile(&place, text.as_deref().map_err(Clone::clone)) {
+        let config = &loaded.config;
+        info!(
+            file_bytes = config.journal_file_bytes,
+            files = config.journal_files,
+            "the journal of each shard has the sizes of {place}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! From `--config FILE` and `--set key=value` to a broker's settings. An unknown or meaningless key is a warning that names
 //! it; a bad value is an error that names file, line, key and what is allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::broker::BrokerConfig;
@@ -15,6 +15,8 @@ pub struct Loaded {
     pub config: BrokerConfig,
     /// One sentence each.
     pub warnings: Vec<String>,
+    /// The names that somebody gave a value.
+    pub(super) given: BTreeSet<String>,
 }
 
 /// A value that cannot be.
@@ -54,7 +56,11 @@ pub fn load(file: Option<(&str, &str)>, arguments: &[String]) -> Result<Loaded, 
         let given_here = Given { place: "--set".into(), value: value.trim().to_owned() };
         given.insert(key.trim().to_owned(), given_here);
     }
-    let mut loaded = Loaded { config: BrokerConfig::defaults(), warnings: Vec::new() };
+    let mut loaded = Loaded {
+        config: BrokerConfig::defaults(),
+        warnings: Vec::new(),
+        given: given.keys().cloned().collect(),
+    };
     // Other names first, so that the setting's own name wins.
     for (key, given) in &given {
         apply_other(&mut loaded, key, given)?;

@@ -1,6 +1,7 @@
 //! Settings: the two tables, and how they are filled from `server.properties` and the command line.
 
 mod broker;
+mod disk_profile;
 mod load;
 mod other_keys;
 mod policy;

@@ -11,3 +11,4 @@ mod groups;
 mod logs;
 mod records;
 mod topics;
+mod tune;

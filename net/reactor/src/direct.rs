@@ -108,6 +108,14 @@ impl DirectFile {
         Ok(Self { file, is_direct })
     }
 
+    pub(crate) async fn open_cached(
+        disk: &Disk,
+        path: &Path,
+        options: OpenOptions,
+    ) -> io::Result<Self> {
+        Ok(Self { file: disk.open(path, options).await?, is_direct: false })
+    }
+
     /// Whether writes bypass the page cache. Where the file system cannot, they go through it; what is promised of their
     /// durability is the same.
     pub fn is_direct(&self) -> bool {

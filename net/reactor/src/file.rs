@@ -109,6 +109,15 @@ impl Disk {
         DirectFile::open(self, path, options).await
     }
 
+    /// Opens a file whose writes go through the page cache by way of the ring, which gives them to a kernel worker where
+    /// they might wait: to measure what [`File::write_at`], which does not, saves or costs.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub async fn open_cached(&self, path: &Path, options: OpenOptions) -> io::Result<DirectFile> {
+        DirectFile::open_cached(self, path, options).await
+    }
+
     /// Creates a directory and the ones above it that are missing.
     ///
     /// # Errors

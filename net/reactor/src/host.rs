@@ -1,8 +1,10 @@
 //! What a process asks of its host before it has a shard: a configuration file, a name's address, its own name. Inline and
 //! blocking; a running shard has better ways.
 
+use std::ffi::CString;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The text of a small file.
@@ -11,6 +13,22 @@ use std::path::Path;
 /// As open(2) and read(2); `InvalidData` when it is not UTF-8.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
+}
+
+/// The space that is left for this process on the file system of `path`, in bytes.
+///
+/// # Errors
+/// As statvfs(3).
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: a path that ends in zero, and room for the answer.
+    if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeros are a value of it, and the call has filled it.
+    let stat = unsafe { stat.assume_init() };
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// The first address that `host` has, with `port`.

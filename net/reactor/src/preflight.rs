@@ -3,6 +3,10 @@
 
 use std::io;
 
+use crate::requirements::{
+    FILES_PER_SHARD, FILES_REMEDY, FILES_WANTED, IO_URING_DISABLED_WANTED, MEMLOCK_BYTES_MIN,
+    MEMLOCK_REMEDY, OLD_KERNEL_REMEDY, is_too_old,
+};
 use crate::uring;
 
 /// How bad a finding is.
@@ -28,18 +32,6 @@ pub struct Finding {
 pub fn preflight(shards: u16) -> Vec<Finding> {
     judge(&read_facts(shards))
 }
-
-/// What glommio insists on for its own rings.
-const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
-
-/// Descriptors of a shard itself: its rings, eventfds, listeners, and a first few files and connections.
-const FILES_PER_SHARD: u64 = 32;
-
-/// Below this many descriptors a broker of ordinary size meets the limit.
-const FILES_WANTED: u64 = 65_536;
-
-/// The first kernel with DEFER_TASKRUN; multishot receive and buffer rings are older.
-const KERNEL_MIN: (u32, u32) = (6, 1);
 
 /// What was read of the host.
 struct Facts {
@@ -112,37 +104,33 @@ fn prevents(sentence: impl Into<String>) -> Option<Finding> {
 fn judge_ring(facts: &Facts) -> Option<Finding> {
     let code = facts.ring.err()?;
     let release = &facts.release;
-    if is_older(release, KERNEL_MIN) {
-        let (major, minor) = KERNEL_MIN;
+    if is_too_old(release) {
         return prevents(format!(
             "Linux {release} is too old for multishot receives, buffer rings and deferred task \
-            work of io_uring: \
-             boot Linux {major}.{minor} or newer"
+            work of io_uring: {OLD_KERNEL_REMEDY}"
         ));
     }
     match (code, facts.io_uring_disabled) {
-        (_, Some(2)) => prevents(
+        (_, Some(2)) => prevents(format!(
             "io_uring is disabled on this host (kernel.io_uring_disabled = 2): run `sysctl -w \
-            kernel.io_uring_disabled=0` as root",
-        ),
-        (libc::EPERM, Some(1)) => prevents(
+            kernel.io_uring_disabled={IO_URING_DISABLED_WANTED}` as root",
+        )),
+        (libc::EPERM, Some(1)) => prevents(format!(
             "io_uring is only for privileged processes on this host (kernel.io_uring_disabled = \
-            1): run `sysctl -w kernel.io_uring_disabled=0` as root, or add this user to the \
-            group named by kernel.io_uring_group",
-        ),
+            1): run `sysctl -w kernel.io_uring_disabled={IO_URING_DISABLED_WANTED}` as root, or \
+            add this user to the group named by kernel.io_uring_group",
+        )),
         (libc::EPERM | libc::EACCES | libc::ENOSYS, _) => prevents(
             "io_uring is blocked for this process, most likely by the container's seccomp \
             profile: run it with `--security-opt seccomp=unconfined`, or with a profile that \
             allows io_uring_setup, io_uring_enter and io_uring_register",
         ),
-        (libc::ENOMEM, _) => prevents(
-            "there is not enough memory to lock for io_uring: raise the limit with `ulimit -l \
-            unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
-        ),
-        (libc::EMFILE | libc::ENFILE, _) => prevents(
-            "no file descriptor is left for io_uring: raise the limit with `ulimit -n 1048576`, \
-            or LimitNOFILE=1048576 in the systemd unit",
-        ),
+        (libc::ENOMEM, _) => {
+            prevents(format!("there is not enough memory to lock for io_uring: {MEMLOCK_REMEDY}"))
+        }
+        (libc::EMFILE | libc::ENFILE, _) => {
+            prevents(format!("no file descriptor is left for io_uring: {FILES_REMEDY}"))
+        }
         (code, _) => prevents(format!(
             "io_uring cannot be set up on Linux {release} ({}): look for the reason with `strace \
             -e io_uring_setup,io_uring_register`",
@@ -156,8 +144,8 @@ fn judge_memlock(facts: &Facts) -> Option<Finding> {
         return None;
     }
     prevents(format!(
-        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK) where {} are needed: raise the \
-        limit with `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+        "only {} KiB of memory may be locked (RLIMIT_MEMLOCK) where {} are needed: \
+        {MEMLOCK_REMEDY}",
         facts.memlock_bytes >> 10,
         MEMLOCK_BYTES_MIN >> 10,
     ))
@@ -170,8 +158,7 @@ fn judge_fixed_buffers(facts: &Facts) -> Option<Finding> {
     }
     let sentence = format!(
         "only {} KiB of memory may be locked (RLIMIT_MEMLOCK), of which the registered write \
-        buffers of {} shards need more than half, without which writes cost more CPU: raise the limit with \
-        `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+        buffers of {} shards need more than half, without which writes cost more CPU: {MEMLOCK_REMEDY}",
         facts.memlock_bytes >> 10,
         facts.shards,
     );
@@ -186,20 +173,10 @@ fn judge_files(facts: &Facts) -> Option<Finding> {
         _ => return None,
     };
     let sentence = format!(
-        "at most {} files and connections can be open at once (RLIMIT_NOFILE): raise the limit \
-        with `ulimit -n 1048576`, or LimitNOFILE=1048576 in the systemd unit",
+        "at most {} files and connections can be open at once (RLIMIT_NOFILE): {FILES_REMEDY}",
         facts.files
     );
     Some(Finding { severity, sentence })
-}
-
-/// Whether a kernel's release is below `min`; one that cannot be read is not.
-fn is_older(release: &str, min: (u32, u32)) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < min,
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -277,12 +254,6 @@ mod tests {
         assert_eq!(judge(&Facts { fixed_buffers: Err(libc::EINVAL), ..sound() }), []);
         let (severity, _) = found(&Facts { memlock_bytes: 64 << 10, ..scarce });
         assert_eq!(severity, Severity::Prevents, "the greater lack of the same thing");
-    }
-
-    #[test]
-    fn releases_are_compared_by_number() {
-        assert!(is_older("5.19.17", (6, 1)) && is_older("6.0.0-rc1", (6, 1)));
-        assert!(!is_older("6.1.0", (6, 1)) && !is_older("6.10", (6, 1)) && !is_older("?", (6, 1)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod waker;
 
 pub use config::{ShardConfig, allowed_cpus};
 pub(crate) use file::{File, FileLock};
-pub(crate) use fixed::{Registration, try_fixed_buffers};
+pub(crate) use fixed::{FIXED_BYTES_PER_SHARD, Registration, try_fixed_buffers};
 pub(crate) use listener::Listener;
 pub use run::run_shards;
 pub(crate) use shard::Shard;

@@ -158,5 +158,5 @@ fn a_flipped_bit_is_noticed() {
 
 #[test]
 fn a_misdirected_page_is_noticed() {
-    lies_are_noticed("crash", DiskFaults { page_astray_one_in: 8, ..DiskFaults::default() });
+    lies_are_noticed("crash", DiskFaults { page_astray_one_in: 3, ..DiskFaults::default() });
 }

@@ -147,7 +147,6 @@ impl Process {
             let safe = if role.syncs_first() { durable.max(acknowledgeable) } else { durable };
             told.acknowledged_end = told.acknowledged_end.max(safe);
             assert!(log.log_start().0 >= told.start, "the start never goes back");
-            told.start = log.log_start().0;
         });
     }
 
@@ -264,6 +263,13 @@ async fn retain(reactor: Reactor, log: Log, told: Shared, number: usize) {
         }
         let removed = log.enforce_retention(high_watermark).await;
         assert!(removed.is_ok() || log.is_offline().is_some(), "an honest disk: {removed:?}");
+        // Whoever else moves it meanwhile is not done yet.
+        let start = log.log_start().0;
+        reactor.yield_now().await;
+        if removed.is_ok() {
+            let told = &mut told.borrow_mut()[number];
+            told.start = told.start.max(start);
+        }
         reactor.sleep(BACKGROUND_INTERVAL).await;
     }
 }

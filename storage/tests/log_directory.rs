@@ -3,9 +3,11 @@
 mod common;
 
 use std::path::Path;
+use std::time::Duration;
 
 use common::*;
 use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::{Queue, Reactor};
 use ringlane_storage::{LogDirectory, StorageError};
 
 const DATA: &str = "/data";
@@ -48,6 +50,24 @@ fn a_clean_stop_is_known_once() {
         assert!(directory.was_left_cleanly());
         drop(directory);
         assert!(!open().await.was_left_cleanly());
+    });
+}
+
+/// The lock of the directory is free, and writes to the journal may still be on their way.
+#[test]
+fn a_start_waits_until_the_journals_of_the_one_before_are_let_go() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let open = |reactor: Reactor| async move {
+            LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.map(drop)
+        };
+        open(reactor.clone()).await.unwrap();
+        let before = manager(&reactor).await;
+        begin(&before).await;
+        let mut next = reactor.spawn(Queue::Client, open(reactor.clone()));
+        assert!(reactor.timeout(Duration::from_secs(60), &mut next).await.is_err());
+        before.close().await;
+        next.await.unwrap();
     });
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn run(
     }
     let elapsed = now - begin;
     drop(file);
-    reactor.disk().remove_dir_all(&dir).await?;
+    crate::remove(&reactor, &dir).await?;
     let writes = waits.len() as u64;
     waits.sort_unstable();
     Ok(Device { writes, write_bytes, elapsed, waits })

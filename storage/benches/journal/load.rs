@@ -114,7 +114,7 @@ pub(crate) async fn run(
         log.go_offline("the run has ended");
     }
     manager.close().await;
-    reactor.disk().remove_dir_all(&dir).await?;
+    crate::remove(&reactor, &dir).await?;
     Ok(outcome)
 }
 

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use args::Args;
 use load::Side;
@@ -78,9 +79,20 @@ where
 
 /// Removes what a run left, and begins anew.
 async fn fresh(reactor: &Reactor, dir: &Path) -> io::Result<()> {
-    let disk = reactor.disk();
-    if disk.metadata(dir).await.is_ok() {
-        disk.remove_dir_all(dir).await?;
+    remove(reactor, dir).await?;
+    reactor.disk().create_dir_all(dir).await
+}
+
+/// Removes what a run left. The last round of checkpoints may still be at it.
+async fn remove(reactor: &Reactor, dir: &Path) -> io::Result<()> {
+    for _ in 0..100 {
+        match reactor.disk().remove_dir_all(dir).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                reactor.sleep(Duration::from_millis(50)).await;
+            }
+            removed => return removed,
+        }
     }
-    disk.create_dir_all(dir).await
+    Err(io::ErrorKind::DirectoryNotEmpty.into())
 }

@@ -164,11 +164,14 @@ impl LogManager {
         self.0.journal.get().map(Journal::stats).unwrap_or_default()
     }
 
-    /// Ends the journal, after the logs were closed, and lets go of its files.
-    pub async fn close(&self) {
+    /// Ends the journal, after the logs were closed, and lets go of its files. Answers whether all of them were: one that came
+    /// into being meanwhile may have entries in the journal that no round of checkpoints covers.
+    pub async fn close(&self) -> bool {
         if let Some(journal) = self.0.journal.get() {
             journal.close().await;
         }
+        let logs = self.0.logs.borrow();
+        logs.values().filter_map(Weak::upgrade).all(|log| log.is_closed())
     }
 
     /// A log that was opened or created here, and from now on belongs to the rounds.

@@ -13,7 +13,7 @@ use ringlane_bench::generator::{Ensemble, Job, Measured};
 use ringlane_bench::scenario::Scenario;
 use ringlane_bench::settings::Settings;
 use ringlane_bench::terminal::Live;
-use ringlane_reactor::sim::{Options, Simulation};
+use ringlane_reactor::sim::{NetworkFaults, Options, Simulation};
 
 /// Runs the scenario in `settings` (TOML) on `shards` shards against a fake broker.
 fn run(settings: &str, shards: u16, fake: Fake) -> Result<Measured, String> {
@@ -35,7 +35,9 @@ fn run_against(fake: Option<Fake>, settings: &str, shards: u16) -> Result<Measur
         server_pid: None,
         live: Live::quiet(),
     };
-    let mut simulation = Simulation::new(Options::seed(7));
+    // A network that takes no time: what is measured is the broker's doing.
+    let network = NetworkFaults { delay_max: Duration::ZERO, ..NetworkFaults::default() };
+    let mut simulation = Simulation::new(Options { network, ..Options::seed(7) });
     let broker = simulation.host("broker", Ipv4Addr::new(10, 0, 0, 1).into(), 1);
     let bench = simulation.host("bench", Ipv4Addr::new(10, 0, 0, 2).into(), shards);
     if let Some(fake) = fake {

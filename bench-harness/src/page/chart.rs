@@ -91,10 +91,10 @@ impl Chart<'_> {
         let is_inside = |step: &f64| (frame.y.0 - 1e-9..=frame.y.1 + 1e-9).contains(&step.log10());
         for step in steps().filter(is_inside) {
             let y = frame.y(step);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>\
-                 <text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                 <text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 LEFT - 8.0,
                 y + 4.0,
                 tidy(&micros(step)),
@@ -103,10 +103,10 @@ impl Chart<'_> {
         let is_inside = |(at, _): &&(f64, String)| (frame.x.0..=frame.x.1 + 1e-9).contains(at);
         for (at, name) in self.x_ticks.iter().filter(is_inside) {
             let x = frame.x(*at);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\
-                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>\n",
+                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
                 bottom + 18.0,
                 escape(name),
             );

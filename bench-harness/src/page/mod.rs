@@ -13,6 +13,9 @@ use text::{date, escape};
 
 const STYLE: &str = include_str!("style.css");
 
+/// Where a result has the points of a curve.
+type Curve = fn(&RunResult) -> &Vec<Point>;
+
 /// The page.
 pub fn page(comparison: &Comparison) -> String {
     let mut body = String::new();
@@ -141,7 +144,7 @@ fn section(level: &Level) -> String {
     let mut html =
         format!("<section>\n<h2>Durability {}: {promise}</h2>\n", escape(&level.durability));
     html.push_str(&verdict(level));
-    let curves: [(&str, fn(&RunResult) -> &Vec<Point>); 2] = [
+    let curves: [(&str, Curve); 2] = [
         ("Produce latency: until the record is acknowledged", |side| &side.produce_curve),
         ("End-to-end latency: until a reader has the record", |side| &side.end_to_end_curve),
     ];
@@ -175,7 +178,7 @@ fn lines<'a>(level: &'a Level, points: impl Fn(&'a RunResult) -> Vec<(f64, f64)>
     level.sides.iter().map(line).collect()
 }
 
-fn curve_chart(title: &str, level: &Level, curve: fn(&RunResult) -> &Vec<Point>) -> String {
+fn curve_chart(title: &str, level: &Level, curve: Curve) -> String {
     let tail = |quantile: f64| -(1.0 - quantile).log10();
     let points = |side| curve(side).iter().map(|point| (tail(point.quantile), point.us)).collect();
     let names = [

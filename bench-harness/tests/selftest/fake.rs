@@ -81,12 +81,15 @@ pub(crate) async fn serve(reactor: Reactor, fake: Shared) -> io::Result<()> {
     }
 }
 
+/// An answer's parts, and when they leave.
+type Due = (Instant, Vec<Bytes>);
+
 struct Connection {
     reactor: Reactor,
     fake: Shared,
     stream: Stream,
     /// When each answer is due; they leave in this order.
-    answers: Rc<RefCell<VecDeque<(Instant, Vec<Bytes>)>>>,
+    answers: Rc<RefCell<VecDeque<Due>>>,
     news: Notify,
 }
 
@@ -127,7 +130,7 @@ impl Connection {
 }
 
 /// A fetch that finds nothing waits a little, as a broker does.
-const EMPTY_FETCH_DELAY: Duration = Duration::from_millis(1);
+const EMPTY_FETCH_DELAY: Duration = Duration::from_millis(20);
 
 impl Fake {
     fn answer(&mut self, frame: &Bytes, now: Instant) -> Option<(Duration, Vec<Bytes>)> {

@@ -43,6 +43,8 @@ fn run_against(fake: Option<Fake>, settings: &str, shards: u16) -> Result<Measur
     if let Some(fake) = fake {
         let fake = Shared::new(fake.into());
         simulation.start(broker, move |reactor| serve(reactor, fake.clone()));
+        // It listens before anybody asks.
+        simulation.run_for(Duration::from_millis(1));
     }
     let (ensemble, outcome) = Ensemble::new(job, shards);
     simulation.start(bench, move |reactor| ensemble.clone().run_shard(reactor));

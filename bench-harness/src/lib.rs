@@ -7,9 +7,11 @@
 
 mod brokers;
 pub mod cli;
+pub mod compare;
 pub mod generator;
 pub mod host;
 pub mod output;
+pub mod page;
 pub mod percentiles;
 pub mod proc;
 pub mod record;
@@ -17,6 +19,7 @@ pub mod report;
 pub mod result;
 pub mod scenario;
 pub mod schedule;
+pub mod search;
 pub mod server;
 pub mod settings;
 pub mod terminal;

@@ -1,6 +1,6 @@
 //! A scenario: every setting has a value, and the values fit each other.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -77,15 +77,6 @@ impl Scenario {
             Some(problem) => Err(problem),
             None => Ok(scenario),
         }
-    }
-
-    /// The scenario of a file's text, below flags that win over it.
-    ///
-    /// # Errors
-    /// As [`Settings::read`] and [`Self::new`].
-    pub fn from_file(flags: Settings, path: &Path, text: &str) -> Result<Self, String> {
-        let file = Settings::read(text).map_err(|error| format!("{}: {error}", path.display()))?;
-        Self::new(flags.or(file))
     }
 
     fn problem(&self) -> Option<String> {
@@ -176,7 +167,7 @@ mod tests {
     #[test]
     fn the_defaults_fit_and_are_written_as_they_are_read() {
         let scenario = Scenario::new(Settings::default()).expect("the defaults");
-        let again = Scenario::from_file(Settings::default(), Path::new("x"), &scenario.write());
+        let again = Settings::read(&scenario.write()).and_then(Scenario::new);
         assert_eq!(again, Ok(scenario));
     }
 
@@ -194,7 +185,7 @@ mod tests {
             ("rate = \"max\"\narrival = \"poisson\"", "poisson"),
         ];
         for (text, part) in cases {
-            let refused = Scenario::from_file(Settings::default(), Path::new("a.toml"), text);
+            let refused = Settings::read(text).and_then(Scenario::new);
             let error = refused.expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }

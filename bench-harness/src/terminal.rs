@@ -42,6 +42,11 @@ impl Live {
         Self { mode, name: name.to_owned(), shown: Cell::default() }
     }
 
+    /// [`Self::new`], but nothing in a log, where the end of each run is told anyway.
+    pub fn only_on_terminal(name: &str) -> Self {
+        if io::stderr().is_terminal() { Self::new(name) } else { Self::quiet() }
+    }
+
     /// Shows how far the run is, unless that was shown just now. The times: since the first record, left of the warm-up,
     /// and of the whole run.
     pub fn show(

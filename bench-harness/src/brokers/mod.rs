@@ -1,10 +1,15 @@
 //! Broker processes on this host. The one place of the load generator beside the reactor that touches the operating system:
-//! other brokers are started, pinned and looked at while no shard of ours runs.
+//! brokers are started, pinned, looked at and ended here, while no shard of ours runs.
 #![expect(clippy::disallowed_methods, reason = "processes are no business of a reactor")]
 
 mod listening;
+mod ringlane;
+mod stock_kafka;
 
+use std::any::Any;
+use std::fs;
 use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 pub(crate) use listening::listening_pid;
@@ -15,6 +20,89 @@ pub(crate) use listening::listening_pid;
 /// As open(2) and read(2); `FileTooLarge` above the bound.
 pub(crate) fn read_file(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// A broker that can be started here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// This build's.
+    Ringlane,
+    /// Stock Apache Kafka.
+    Kafka,
+}
+
+impl Kind {
+    /// Its name in file names.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ringlane => "ringlane",
+            Self::Kafka => "kafka",
+        }
+    }
+
+    /// Gets what it needs in order to start: builds or downloads it.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing and how to get it.
+    pub(crate) fn prepare(self) -> Result<(), String> {
+        match self {
+            Self::Ringlane => ringlane::prepare(),
+            Self::Kafka => stock_kafka::prepare(),
+        }
+    }
+
+    /// Starts it on 127.0.0.1 with its data in `directory`, pinned to `cpus`, and waits until it serves.
+    ///
+    /// # Errors
+    /// A sentence, with the end of its log.
+    pub(crate) fn start(self, directory: &Path, cpus: &[usize]) -> Result<Broker, String> {
+        fs::create_dir_all(directory)
+            .map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+        match self {
+            Self::Ringlane => ringlane::start(directory, cpus),
+            Self::Kafka => stock_kafka::start(directory, cpus),
+        }
+    }
+}
+
+/// A broker that was started here. Dropping it ends the process.
+pub(crate) struct Broker {
+    /// What it calls itself, with its version.
+    pub(crate) name: String,
+    /// `host:port`.
+    pub(crate) address: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// How long it took from its start until it served, in seconds.
+    pub(crate) start_s: f64,
+    #[expect(dead_code, reason = "held for its drop")]
+    process: Box<dyn Any>,
+}
+
+/// Removes a directory and all in it, as far as that goes.
+pub(crate) fn remove(directory: &Path) {
+    let _ = fs::remove_dir_all(directory);
+}
+
+/// A list of CPUs as taskset(1) wants it.
+fn cpu_list(cpus: &[usize]) -> String {
+    cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The first of `count` ports in a row that nobody listens on, below those that the kernel gives to clients.
+fn free_ports(count: u16) -> Result<u16, String> {
+    let taken = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+    let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
+    let mut candidates = (first..32_000).step_by(10);
+    let free = candidates.find(|port| !(*port..port + count).any(taken));
+    free.ok_or_else(|| format!("no port between {first} and 32000 is free on 127.0.0.1"))
+}
+
+/// The end of a log, for a sentence about why its writer ended.
+fn end_of(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

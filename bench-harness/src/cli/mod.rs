@@ -1,7 +1,10 @@
 //! The command line: what it accepts, and which file carries it out.
 
+mod compare;
+mod diff;
 mod failure;
 mod run;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -31,12 +34,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Run>),
+    Compare(Box<compare::Compare>),
+    Sweep(Box<sweep::Sweep>),
+    Diff(diff::Diff),
 }
 
 /// Parses the arguments and carries them out.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(run) => run.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Sweep(sweep) => sweep.run(),
+        Command::Diff(diff) => diff.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

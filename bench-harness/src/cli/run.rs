@@ -33,6 +33,13 @@ use crate::terminal::Live;
 Reading the table: p99 is the latency that 99 records in a hundred stayed below. \"produce\" ends with the
 acknowledgement, \"end to end\" when a reader has the record; \"own lag\" is how late this program itself was.")]
 pub(super) struct Run {
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What is measured, from where, and where the result goes.
+#[derive(Args)]
+pub(super) struct Target {
     /// A broker of the cluster to measure.
     #[arg(long, value_name = "HOST:PORT")]
     target: String,
@@ -55,23 +62,31 @@ pub(super) struct Run {
     settings: Settings,
 }
 
-impl Run {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let scenario = load(self.settings, self.scenario.as_deref())?;
-        let cpus = check_cpus(self.cpus)?;
+impl Target {
+    /// The job, and the directory for its result, which holds the scenario then.
+    pub(super) fn job(&self) -> Result<(Job, PathBuf), Failure> {
+        let scenario = load(self.settings.clone(), self.scenario.as_deref())?;
+        let cpus = check_cpus(self.cpus.clone())?;
         let server_pid = self.server_pid.or_else(|| pid_of(&self.target));
         let sample = read_sample(&scenario)?;
         let live = if self.quiet { Live::quiet() } else { Live::new(&self.target) };
-        let job = Job { target: self.target, scenario, sample, cpus, server_pid, live };
-        let text = job.scenario.write().into_bytes();
+        let text = scenario.write().into_bytes();
         output::write(&self.out, vec![("scenario.toml".into(), text)]).map_err(Failure::Failed)?;
+        let target = self.target.clone();
+        Ok((Job { target, scenario, sample, cpus, server_pid, live }, self.out.clone()))
+    }
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let (job, directory) = self.target.job()?;
         let host = HostFacts::read();
         let measured = measure(&job).map_err(Failure::Failed)?;
         let result = RunResult::new(&job.target, &job, &measured, host);
         let colors = Colors(io::stdout().is_terminal());
         print!("{}", report(&result, &measured.total.produce, colors));
-        output::write(&self.out, output::files(&result, &measured)).map_err(Failure::Failed)?;
-        let out = self.out.display();
+        output::write(&directory, output::files(&result, &measured)).map_err(Failure::Failed)?;
+        let out = directory.display();
         match result.invalid.len() {
             0 => Ok(()),
             1 => Err(Failure::Invalid(format!("the result in {out} is invalid"))),
@@ -84,11 +99,16 @@ impl Run {
 
 /// The scenario of a file, if there is one, below the flags.
 pub(super) fn load(flags: Settings, file: Option<&Path>) -> Result<Scenario, Failure> {
-    let Some(path) = file else { return Scenario::new(flags).map_err(Failure::Usage) };
+    Scenario::new(flags.or(load_settings(file)?)).map_err(Failure::Usage)
+}
+
+/// The settings of a scenario file, if there is one.
+pub(super) fn load_settings(file: Option<&Path>) -> Result<Settings, Failure> {
+    let Some(path) = file else { return Ok(Settings::default()) };
     let text = read_to_string(path).map_err(|error| {
         Failure::Usage(format!("the scenario {} cannot be read: {error}", path.display()))
     })?;
-    Scenario::from_file(flags, path, &text).map_err(Failure::Usage)
+    Settings::read(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
 const SAMPLE_BYTES_MAX: usize = 1 << 30;

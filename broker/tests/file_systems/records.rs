@@ -36,6 +36,7 @@ impl Records {
     /// Produces `count` records at least: all of them must be acknowledged, whatever retries that takes.
     pub(crate) fn produce(&mut self, address: &str, count: u64) {
         let producer = TestProducer::new(address, &[("acks", "all"), ("retry.backoff.ms", "20")]);
+        producer.learn(TOPIC);
         for _ in 0..count.div_ceil(BURST) {
             let refused = self.burst(&producer);
             assert!(refused.is_empty(), "{refused:?}");
@@ -45,6 +46,7 @@ impl Records {
     /// Produces, without retries, until something is refused: with an error that a client retries.
     pub(crate) fn produce_until_refused(&mut self, address: &str) {
         let producer = TestProducer::new(address, &[("acks", "all"), ("retries", "0")]);
+        producer.learn(TOPIC);
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let refused = self.burst(&producer);
@@ -59,9 +61,31 @@ impl Records {
         }
     }
 
+    /// Has `happen` happen, and produces on, without retries, until the broker has `ended`. Answers what `happen` does: whether
+    /// it did.
+    pub(crate) fn produce_until_ended(
+        &mut self,
+        address: &str,
+        happen: impl FnOnce() -> bool,
+        mut ended: impl FnMut() -> bool,
+    ) -> bool {
+        let settings = [("acks", "all"), ("retries", "0"), ("message.timeout.ms", "1000")];
+        let producer = TestProducer::new(address, &settings);
+        producer.learn(TOPIC);
+        assert_eq!(self.burst(&producer).len(), 0, "nothing has happened yet");
+        if !happen() {
+            return false;
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !ended() {
+            self.burst(&producer);
+            assert!(Instant::now() < deadline, "the broker goes on");
+        }
+        true
+    }
+
     /// Sends some, and waits until each was acknowledged or refused.
     fn burst(&mut self, producer: &TestProducer) -> Vec<KafkaError> {
-        producer.learn(TOPIC);
         for number in self.next..self.next + BURST {
             let (key, value) = (number.to_string(), value(number));
             let partition = (number % PARTITIONS as u64) as i32;

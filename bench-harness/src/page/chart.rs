@@ -1,0 +1,182 @@
+//! A line chart in SVG: linear to the right, logarithmic upwards, as latencies need it. Its colours come from the page's
+//! style sheet; lines also differ in their dashes, for paper and for those who see colours differently.
+
+use std::fmt::Write;
+
+use super::text::escape;
+use crate::terminal::micros;
+
+/// A line: its name and its points, in µs upwards.
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// What is drawn.
+pub(super) struct Chart<'a> {
+    pub(super) title: &'a str,
+    pub(super) x_label: &'a str,
+    /// Where, and the name.
+    pub(super) x_ticks: Vec<(f64, String)>,
+    pub(super) lines: Vec<Line>,
+}
+
+const WIDTH: f64 = 900.0;
+const HEIGHT: f64 = 380.0;
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 44.0;
+const BOTTOM: f64 = 62.0;
+
+/// The ranges of a chart's values, and where they are drawn.
+struct Frame {
+    x: (f64, f64),
+    /// Powers of ten.
+    y: (f64, f64),
+}
+
+impl Frame {
+    /// Around all points: from the first to the last of them, in steps of 1, 2, 5 upwards.
+    fn around(lines: &[Line]) -> Option<Self> {
+        let points = || lines.iter().flat_map(|line| &line.points).filter(|(_, y)| *y > 0.0);
+        let low = points().map(|(_, y)| *y).reduce(f64::min)?;
+        let high = points().map(|(_, y)| *y).reduce(f64::max)?;
+        let first = points().map(|(x, _)| *x).reduce(f64::min)?;
+        let last = points().map(|(x, _)| *x).reduce(f64::max)?;
+        let below = steps().rfind(|step| *step <= low).unwrap_or(low);
+        let above = steps().find(|step| *step >= high && *step > below).unwrap_or(high * 2.0);
+        let last = if last > first { last } else { first + 1.0 };
+        Some(Self { x: (first, last), y: (below.log10(), above.log10()) })
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        LEFT + (value - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let share = (value.log10() - self.y.0) / (self.y.1 - self.y.0);
+        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+    }
+}
+
+/// 1, 2, 5, 10, ... from 0.1 µs to 1,000 s.
+fn steps() -> impl DoubleEndedIterator<Item = f64> {
+    (-1..=9).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)))
+}
+
+impl Chart<'_> {
+    /// The figure as HTML.
+    pub(super) fn draw(&self) -> String {
+        let title = escape(self.title);
+        let Some(frame) = Frame::around(&self.lines) else {
+            return format!(
+                "<figure><figcaption>{title}: nothing was measured</figcaption></figure>\n"
+            );
+        };
+        let mut svg = format!(
+            "<figure>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n\
+             <text class=\"title\" x=\"{LEFT}\" y=\"18\">{title}</text>\n"
+        );
+        self.draw_grid(&frame, &mut svg);
+        for (number, line) in self.lines.iter().enumerate() {
+            draw_line(&frame, number, line, &mut svg);
+        }
+        self.draw_legend(&mut svg);
+        svg.push_str("</svg>\n</figure>\n");
+        svg
+    }
+
+    fn draw_grid(&self, frame: &Frame, svg: &mut String) {
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let is_inside = |step: &f64| (frame.y.0 - 1e-9..=frame.y.1 + 1e-9).contains(&step.log10());
+        for step in steps().filter(is_inside) {
+            let y = frame.y(step);
+            let _ = writeln!(
+                svg,
+                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>\
+                 <text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                LEFT - 8.0,
+                y + 4.0,
+                tidy(&micros(step)),
+            );
+        }
+        let is_inside = |(at, _): &&(f64, String)| (frame.x.0..=frame.x.1 + 1e-9).contains(at);
+        for (at, name) in self.x_ticks.iter().filter(is_inside) {
+            let x = frame.x(*at);
+            let _ = writeln!(
+                svg,
+                "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\
+                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
+                bottom + 18.0,
+                escape(name),
+            );
+        }
+        let _ = writeln!(
+            svg,
+            "<text class=\"label middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            (LEFT + right) / 2.0,
+            HEIGHT - 20.0,
+            escape(self.x_label),
+        );
+    }
+
+    fn draw_legend(&self, svg: &mut String) {
+        for (number, line) in self.lines.iter().enumerate() {
+            let x = LEFT + number as f64 * 220.0;
+            let _ = writeln!(
+                svg,
+                "<line class=\"line line-{number}\" x1=\"{x:.1}\" y1=\"32\" x2=\"{:.1}\" y2=\"32\"/>\
+                 <text class=\"label\" x=\"{:.1}\" y=\"36\">{}</text>",
+                x + 34.0,
+                x + 42.0,
+                escape(&line.name),
+            );
+        }
+    }
+}
+
+fn draw_line(frame: &Frame, number: usize, line: &Line, svg: &mut String) {
+    let points = line.points.iter().filter(|(_, y)| *y > 0.0);
+    let points: Vec<String> =
+        points.map(|(x, y)| format!("{:.1},{:.1}", frame.x(*x), frame.y(*y))).collect();
+    let _ =
+        writeln!(svg, "<polyline class=\"line line-{number}\" points=\"{}\"/>", points.join(" "));
+}
+
+/// A step's name without the zeros that precision would need.
+fn tidy(text: &str) -> String {
+    match text.split_once(' ') {
+        Some((number, unit)) if number.contains('.') => {
+            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(points: Vec<(f64, f64)>) -> String {
+        let line = Line { name: "a <b>".into(), points };
+        let x_ticks = vec![(0.0, "0".to_owned()), (1.0, "1".into()), (9.0, "beyond".into())];
+        Chart { title: "t", x_label: "x", x_ticks, lines: vec![line] }.draw()
+    }
+
+    #[test]
+    fn points_lie_between_the_grid_lines_around_them() {
+        let svg = chart(vec![(0.0, 150.0), (1.0, 9_000.0)]);
+        assert!(svg.contains(">100 µs<") && svg.contains(">10 ms<"), "{svg}");
+        assert!(!svg.contains("beyond") && svg.contains("a &lt;b&gt;"));
+        let frame = Frame { x: (0.0, 1.0), y: (2.0, 4.0) };
+        assert_eq!((frame.x(0.0), frame.x(1.0)), (LEFT, WIDTH - RIGHT));
+        assert_eq!((frame.y(100.0), frame.y(10_000.0)), (HEIGHT - BOTTOM, TOP));
+        assert!((frame.y(1_000.0) - (HEIGHT - BOTTOM + TOP) / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_chart_of_nothing_says_so() {
+        assert!(chart(Vec::new()).contains("nothing was measured"));
+        assert!(chart(vec![(0.5, 70.0)]).contains("polyline"), "a single point is drawn");
+    }
+}

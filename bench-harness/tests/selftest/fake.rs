@@ -1,0 +1,323 @@
+//! A broker of known behaviour: it stores what it is sent in memory, answers a produce after a delay from a known
+//! distribution, and tampers with records on request.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringlane_batch::{BatchBuilder, BatchFields, BatchView, Codec, LeaderEpoch, Offset, stamp};
+use ringlane_reactor::{AddressReservation, Instant, Notify, Queue, Reactor, Stream};
+use ringlane_wire::frame::encode_response;
+use ringlane_wire::header::decode_request_header;
+use ringlane_wire::messages::api_versions::ApiVersion;
+use ringlane_wire::messages::create_topics::CreatableTopicResult;
+use ringlane_wire::messages::delete_topics::DeletableTopicResult;
+use ringlane_wire::messages::describe_configs::DescribeConfigsResult;
+use ringlane_wire::messages::fetch::{FetchableTopicResponse, PartitionData};
+use ringlane_wire::messages::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use ringlane_wire::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
+use ringlane_wire::messages::*;
+use ringlane_wire::{ApiKey, Decode, ErrorCode, FrameAssembler, Message, Reader, Records, Uuid};
+
+pub(crate) const ADDRESS: &str = "10.0.0.1:9092";
+
+/// What is done to the record with this sequence of arrival, once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tamper {
+    /// Acknowledged, and not stored.
+    Lose(usize),
+    /// Stored twice.
+    Duplicate(usize),
+    /// Stored after the one behind it.
+    Swap(usize),
+    /// A byte of its value is another; the batch's own checksum fits it.
+    Corrupt(usize),
+}
+
+/// A broker with one topic.
+#[derive(Default)]
+pub(crate) struct Fake {
+    /// The delays of produce requests, in turn.
+    pub(crate) delays: Vec<Duration>,
+    pub(crate) tamper: Option<Tamper>,
+    /// It stops answering once so many produce requests came, for this long.
+    pub(crate) stall: Option<(usize, Duration)>,
+    /// From so many produce requests on it answers nothing any more.
+    pub(crate) dies_after: Option<usize>,
+    pub(crate) topic: Option<(String, i32)>,
+    pub(crate) logs: BTreeMap<i32, Vec<Bytes>>,
+    pub(crate) held: Option<Bytes>,
+    pub(crate) requests: usize,
+    pub(crate) stalled_until: Instant,
+}
+
+pub(crate) type Shared = Rc<RefCell<Fake>>;
+
+const TOPIC_ID: Uuid = Uuid([7; 16]);
+
+/// Accepts connections for ever.
+pub(crate) async fn serve(reactor: Reactor, fake: Shared) -> io::Result<()> {
+    let address: SocketAddr = ADDRESS.parse().expect("an address");
+    let listener = reactor.listen(&AddressReservation::simulated(address), 64)?;
+    loop {
+        let stream = listener.accept().await?;
+        let connection = Connection {
+            reactor: reactor.clone(),
+            fake: fake.clone(),
+            stream,
+            answers: Rc::default(),
+            news: Notify::new(),
+        };
+        let connection = Rc::new(connection);
+        let writer = connection.clone();
+        reactor.spawn(Queue::Client, async move { drop(writer.write().await) }).detach();
+        reactor.spawn(Queue::Client, async move { drop(connection.read().await) }).detach();
+    }
+}
+
+/// An answer's parts, and when they leave.
+type Due = (Instant, Vec<Bytes>);
+
+struct Connection {
+    reactor: Reactor,
+    fake: Shared,
+    stream: Stream,
+    /// When each answer is due; they leave in this order.
+    answers: Rc<RefCell<VecDeque<Due>>>,
+    news: Notify,
+}
+
+impl Connection {
+    async fn read(&self) -> io::Result<()> {
+        let mut frames = Vec::new();
+        let mut assembler = FrameAssembler::new(1 << 24);
+        loop {
+            let chunk = self.stream.read().await?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            assembler.push(&chunk, &mut |frame| frames.push(frame)).map_err(io::Error::other)?;
+            for frame in frames.drain(..) {
+                let now = self.reactor.now();
+                let answer = self.fake.borrow_mut().answer(&frame, now);
+                if let Some((delay, parts)) = answer {
+                    self.answers.borrow_mut().push_back((now + delay, parts));
+                    self.news.notify_all();
+                }
+            }
+        }
+    }
+
+    async fn write(&self) -> io::Result<()> {
+        loop {
+            let news = self.news.notified();
+            let next = self.answers.borrow_mut().pop_front();
+            match next {
+                None => news.await,
+                Some((due, parts)) => {
+                    self.reactor.sleep_until(due).await;
+                    self.stream.write_all(parts).await?;
+                }
+            }
+        }
+    }
+}
+
+/// A fetch that finds nothing waits a little, as a broker does.
+const EMPTY_FETCH_DELAY: Duration = Duration::from_millis(20);
+
+impl Fake {
+    fn answer(&mut self, frame: &Bytes, now: Instant) -> Option<(Duration, Vec<Bytes>)> {
+        let (header, mut body) = decode_request_header(frame).expect("the client's header");
+        let (version, id) = (header.api_version, header.correlation_id);
+        fn read<'a, M: Decode<'a>>(body: &mut Reader<'a>, version: i16) -> M {
+            M::decode_to_end(body, version).expect("the client's request")
+        }
+        let parts = |response: &dyn Fn() -> Vec<Bytes>| Some((Duration::ZERO, response()));
+        fn encode(version: i16, id: i32, response: &impl Message) -> Vec<Bytes> {
+            encode_response(version, id, response).expect("a response")
+        }
+        match ApiKey::from_code(header.api_key).expect("an API that is served") {
+            ApiKey::ApiVersions => parts(&|| encode(version, id, &api_versions())),
+            ApiKey::Metadata => parts(&|| encode(version, id, &self.metadata())),
+            ApiKey::InitProducerId => {
+                let response = InitProducerIdResponse { producer_id: 1, ..Default::default() };
+                parts(&|| encode(version, id, &response))
+            }
+            ApiKey::DescribeConfigs => {
+                let results = vec![DescribeConfigsResult::default()];
+                let response = DescribeConfigsResponse { results, ..Default::default() };
+                parts(&|| encode(version, id, &response))
+            }
+            ApiKey::CreateTopics => {
+                let request: CreateTopicsRequest<'_> = read(&mut body, version);
+                let topic = &request.topics[0];
+                self.topic = Some((topic.name.to_owned(), topic.num_partitions));
+                let result = CreatableTopicResult { name: topic.name, ..Default::default() };
+                let response = CreateTopicsResponse { topics: vec![result], ..Default::default() };
+                parts(&|| encode(version, id, &response))
+            }
+            ApiKey::DeleteTopics => {
+                let request: DeleteTopicsRequest<'_> = read(&mut body, version);
+                let name = request.topics[0].name;
+                let result = DeletableTopicResult { name, ..Default::default() };
+                let response =
+                    DeleteTopicsResponse { responses: vec![result], ..Default::default() };
+                parts(&|| encode(version, id, &response))
+            }
+            ApiKey::Produce => {
+                let response = self.produce(&read(&mut body, version));
+                let delay = self.delay(now)?;
+                Some((delay, encode(version, id, &response)))
+            }
+            ApiKey::Fetch => {
+                let response = self.fetch(&read(&mut body, version));
+                let found = response.responses[0].partitions.iter().any(|partition| {
+                    partition.records.as_ref().is_some_and(|records| !records.is_empty())
+                });
+                let delay = if found { Duration::ZERO } else { EMPTY_FETCH_DELAY };
+                Some((delay, encode(version, id, &response)))
+            }
+            other => panic!("the fake broker does not serve {other:?}"),
+        }
+    }
+
+    /// Of the produce request that just came; none when it is not answered.
+    fn delay(&mut self, now: Instant) -> Option<Duration> {
+        let number = self.requests;
+        self.requests += 1;
+        if self.dies_after.is_some_and(|requests| number >= requests) {
+            return None;
+        }
+        if let Some((_, length)) = self.stall.filter(|(at, _)| *at == number) {
+            self.stalled_until = now + length;
+        }
+        let delay = self.delays.get(number % self.delays.len().max(1)).copied();
+        Some(delay.unwrap_or(Duration::ZERO).max(self.stalled_until - now))
+    }
+
+    fn metadata(&self) -> MetadataResponse<'_> {
+        let partition = |partition_index| MetadataResponsePartition {
+            partition_index,
+            leader_id: 1,
+            leader_epoch: 0,
+            replica_nodes: vec![1],
+            isr_nodes: vec![1],
+            ..Default::default()
+        };
+        let topic = self.topic.as_ref().map(|(name, partitions)| MetadataResponseTopic {
+            name: Some(name),
+            topic_id: TOPIC_ID,
+            partitions: (0..*partitions).map(partition).collect(),
+            ..Default::default()
+        });
+        let (node_id, host, port) = (1, "10.0.0.1", 9092);
+        let broker = MetadataResponseBroker { node_id, host, port, ..Default::default() };
+        MetadataResponse {
+            brokers: vec![broker],
+            topics: topic.into_iter().collect(),
+            ..Default::default()
+        }
+    }
+
+    fn produce(&mut self, request: &ProduceRequest<'_>) -> ProduceResponse<'static> {
+        let mut partition_responses = Vec::new();
+        for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+            let Some(Records::Borrowed(records)) = data.records else { panic!("no records") };
+            let base_offset = self.take(data.index, records);
+            let response =
+                PartitionProduceResponse { index: data.index, base_offset, ..Default::default() };
+            partition_responses.push(response);
+        }
+        let topic = TopicProduceResponse { name: "", topic_id: TOPIC_ID, partition_responses };
+        ProduceResponse { responses: vec![topic], ..Default::default() }
+    }
+
+    /// Stores a batch, tampered with if it is the one.
+    fn take(&mut self, partition: i32, records: &[u8]) -> i64 {
+        let number = self.requests;
+        let bytes = Bytes::copy_from_slice(records);
+        let offset = self.end(partition);
+        match self.tamper {
+            Some(Tamper::Lose(at)) if at == number => {}
+            Some(Tamper::Duplicate(at)) if at == number => {
+                self.append(partition, bytes.clone());
+                self.append(partition, bytes);
+            }
+            Some(Tamper::Swap(at)) if at == number => self.held = Some(bytes),
+            Some(Tamper::Corrupt(at)) if at == number => self.append(partition, corrupted(&bytes)),
+            _ => {
+                self.append(partition, bytes);
+                if let Some(held) = self.held.take() {
+                    self.append(partition, held);
+                }
+            }
+        }
+        offset
+    }
+
+    fn append(&mut self, partition: i32, batch: Bytes) {
+        let offset = self.end(partition);
+        let mut bytes = batch.to_vec();
+        stamp(&mut bytes, Offset(offset), LeaderEpoch(0));
+        self.logs.entry(partition).or_default().push(bytes.into());
+    }
+
+    fn end(&self, partition: i32) -> i64 {
+        let last = self.logs.get(&partition).and_then(|log| log.last());
+        last.map_or(0, |last| BatchView::parse(last).expect("stored").last_offset().0 + 1)
+    }
+
+    fn fetch(&self, request: &FetchRequest<'_>) -> FetchResponse<'static> {
+        let answer = |asked: &fetch::FetchPartition| {
+            let log = self.logs.get(&asked.partition).map_or(&[][..], Vec::as_slice);
+            let is_before = |batch: &Bytes| {
+                BatchView::parse(batch).expect("stored").last_offset().0 < asked.fetch_offset
+            };
+            let from = log.partition_point(is_before);
+            PartitionData {
+                partition_index: asked.partition,
+                high_watermark: self.end(asked.partition),
+                records: Some(Bytes::from(log[from..].concat()).into()),
+                ..Default::default()
+            }
+        };
+        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+        let topic = FetchableTopicResponse {
+            topic: "",
+            topic_id: TOPIC_ID,
+            partitions: asked.map(answer).collect(),
+        };
+        FetchResponse { responses: vec![topic], error_code: ErrorCode::NONE, ..Default::default() }
+    }
+}
+
+/// The batch with another last byte in the value of its first record.
+fn corrupted(batch: &[u8]) -> Bytes {
+    let view = BatchView::parse(batch).expect("the client's batch");
+    let records = view.records(1 << 24).expect("its records");
+    let mut builder = BatchBuilder::new(Codec::None);
+    for record in records.iter() {
+        let record = record.expect("a record");
+        let mut value = record.value.expect("a value").to_vec();
+        *value.last_mut().expect("bytes") ^= 1;
+        builder.append(record.timestamp, record.key, Some(&value), &[]);
+    }
+    builder.finish(&BatchFields::default())
+}
+
+fn api_versions() -> ApiVersionsResponse<'static> {
+    let api = |&api_key: &ApiKey| {
+        let versions = api_key.versions();
+        let (min_version, max_version) = (*versions.start(), *versions.end());
+        ApiVersion { api_key: api_key.code(), min_version, max_version }
+    };
+    let api_keys = ApiKey::ALL.iter().map(api).collect();
+    ApiVersionsResponse { api_keys, ..Default::default() }
+}

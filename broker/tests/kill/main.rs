@@ -2,6 +2,10 @@
 //! lost, moved or changed. In half of the rounds what was not synced of the segments is damaged before the next start:
 //! the journal alone must restore it. `RINGLANE_ROUNDS` says how many rounds, `RINGLANE_SEED` which.
 #![expect(
+    clippy::disallowed_types,
+    reason = "threads of a test share what they were told, outside any shard"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "starts processes and opens sockets, outside any reactor"
 )]

@@ -9,7 +9,7 @@ mod file_system;
 mod interrupt_affinity;
 mod io_completion;
 mod io_scheduler;
-mod io_uring;
+mod io_uring_disabled;
 mod kernel;
 mod listen_backlog;
 mod locked_memory;
@@ -29,7 +29,7 @@ use crate::knob::Knob;
 /// Every knob, in the order in which they are shown: what a broker cannot run without, then CPU, network, disk, memory.
 pub const KNOBS: &[Knob] = &[
     kernel::KNOB,
-    io_uring::KNOB,
+    io_uring_disabled::KNOB,
     locked_memory::KNOB,
     open_files::KNOB,
     systemd_unit::KNOB,

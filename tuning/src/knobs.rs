@@ -9,7 +9,7 @@ mod file_system;
 mod interrupt_affinity;
 mod io_completion;
 mod io_scheduler;
-
+mod io_uring_disabled;
 mod kernel;
 mod listen_backlog;
 mod locked_memory;
@@ -18,7 +18,6 @@ mod open_files;
 mod packet_steering;
 mod pipe_pages;
 mod queue_depth;
-mod ring;
 mod socket_buffers;
 mod swappiness;
 mod systemd_unit;
@@ -30,7 +29,7 @@ use crate::knob::Knob;
 /// Every knob, in the order in which they are shown: what a broker cannot run without, then CPU, network, disk, memory.
 pub const KNOBS: &[Knob] = &[
     kernel::KNOB,
-    ring::KNOB,
+    io_uring_disabled::KNOB,
     locked_memory::KNOB,
     open_files::KNOB,
     systemd_unit::KNOB,

@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::sysctl;
 
 pub(super) const KNOB: Knob = Knob {
-    name: "io_uring",
+    name: "io_uring_disabled",
     title: "who may use io_uring",
     wanted: "`kernel.io_uring_disabled` 0",
     why: "all of the broker's I/O goes through io_uring: with 2 it does not start, with 1 it must be privileged or in the group `kernel.io_uring_group`",

@@ -393,6 +393,9 @@ impl Recovery<'_> {
         let created = Files::open(self.disk, self.dir, log_start, OpenOptions::CREATE_EMPTY).await;
         let files = created.map_err(StorageError::io("create a segment in", self.dir))?;
         self.segments.push(Segment::new(log_start, files, self.now_ms));
+        // Nobody knows what producers have sent between the end and the start: to be forgotten is better than to be refused
+        // the next sequence.
+        self.producers = ProducerState::default();
         self.snapshots_waiting.clear();
         self.end = log_start;
         Ok(())

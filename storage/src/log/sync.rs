@@ -181,9 +181,19 @@ impl Log {
             self.0.disk.sync_dir(directory).await?;
         }
         for base in &sync.bases {
-            self.files_of(*base).await?.log.sync_data().await?;
+            if let Err(error) = self.sync_segment(*base).await {
+                let segments = &self.0.state.borrow().segments;
+                if segments.binary_search_by_key(base, |segment| segment.base).is_ok() {
+                    return Err(error);
+                }
+                // It lies before the log's start meanwhile, and its file may be gone.
+            }
         }
         Ok(())
+    }
+
+    async fn sync_segment(&self, base: Offset) -> io::Result<()> {
+        self.files_of(base).await?.log.sync_data().await
     }
 }
 

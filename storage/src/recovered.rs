@@ -205,9 +205,16 @@ impl Recovered {
         shards: u16,
     ) -> Result<(), StorageError> {
         let dir = journal_directory(directory);
-        for shard in self.journals.keys().copied().filter(|shard| *shard >= shards) {
-            remove_journal(disk, &dir, shard).await?;
+        for (&shard, journal) in self.journals.range(shards..) {
             let path = path(directory, shard);
+            // First: of files that are removed one by one a start would take those that are left for a damaged journal.
+            if let Some(journal_id) = journal.id {
+                let first_group = journal.next_group.max(journal.first_group);
+                let emptied = ShardCheckpoint { journal_id, first_group, records: BTreeMap::new() };
+                let written = disk.replace(&path, &emptied.encode(shard)).await;
+                written.map_err(StorageError::io("write", &path))?;
+            }
+            remove_journal(disk, &dir, shard).await?;
             match disk.remove_file(&path).await {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 removed => removed.map_err(StorageError::io("remove", &path))?,

@@ -16,6 +16,8 @@ use crate::error::StorageError;
 pub(crate) struct Cleaning {
     /// Counts replacements of segments: what was read by name across one may be of both sides.
     pub(crate) replacements: u64,
+    /// The base of a segment whose files change their names: they stay open until they have them.
+    pub(crate) renaming: Option<Offset>,
     /// Everything before it was cleaned. `None` until the file was read.
     cleaned_to: Option<Offset>,
     /// The lowest end the log had since it was opened: no claim reaches beyond.
@@ -27,7 +29,7 @@ pub(crate) struct Cleaning {
 impl Default for Cleaning {
     fn default() -> Self {
         let end_min = Offset(i64::MAX);
-        Self { replacements: 0, cleaned_to: None, end_min, is_uncleanable: false }
+        Self { replacements: 0, renaming: None, cleaned_to: None, end_min, is_uncleanable: false }
     }
 }
 

@@ -140,13 +140,13 @@ impl State {
 
     /// Writes the index entries that wait in memory, and closes what is complete. On a full device they go on waiting.
     fn flush_indexes(&mut self) -> std::io::Result<()> {
-        let active = self.segments.len() - 1;
+        let (active, renaming) = (self.segments.len() - 1, self.cleaning.renaming);
         for (index, segment) in self.segments.iter_mut().enumerate() {
             if segment.files.is_none() {
                 continue;
             }
             match segment.flush_indexes() {
-                Ok(()) if index < active => segment.files = None,
+                Ok(()) if index < active && Some(segment.base) != renaming => segment.files = None,
                 Err(error) if !is_storage_full(&error) => return Err(error),
                 _ => {}
             }

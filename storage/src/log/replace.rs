@@ -179,6 +179,7 @@ impl State {
         assert!(new.files.is_some(), "its files are open while their names change");
         self.segments.splice(first..first + old.len(), [new]);
         self.cleaning.replacements += 1;
+        self.cleaning.renaming = Some(base);
         self.read_files = None;
         let within: Vec<_> = self.snapshots.range(base.plus(1)..end).copied().collect();
         self.snapshots.retain(|at| !within.contains(at));
@@ -187,6 +188,7 @@ impl State {
 
     /// The new segment has its final names: it is opened by them from here on.
     fn settle_cleaned(&mut self, base: Offset) {
+        assert_eq!(self.cleaning.renaming.take(), Some(base), "one replacement at a time");
         if let Ok(index) = self.segments.binary_search_by_key(&base, |segment| segment.base) {
             self.segments[index].files = None;
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::knob::Row;
 use crate::machine::Machine;
 use crate::root::Root;
 
@@ -35,6 +36,15 @@ pub(crate) fn read(machine: &Machine) -> Vec<BlockDevice> {
         held.is_empty() || device.name.starts_with("nvme") || held.contains(device)
     };
     all.into_iter().filter(matters).collect()
+}
+
+/// A row for each of the devices that matter, or that there is none.
+pub(crate) fn rows(machine: &Machine, row: fn(&Machine, &BlockDevice) -> Row) -> Vec<Row> {
+    let devices = read(machine);
+    if devices.is_empty() {
+        return vec![Row::not_here("block device")];
+    }
+    devices.iter().map(|device| row(machine, device)).collect()
 }
 
 /// The devices that hold the data directory; none where that cannot be told.

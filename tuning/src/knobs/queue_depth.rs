@@ -17,11 +17,7 @@ pub(super) const KNOB: Knob = Knob {
 const REQUESTS_MIN: u64 = 128;
 
 fn read(machine: &Machine) -> Vec<Row> {
-    let devices = block_devices::read(machine);
-    if devices.is_empty() {
-        return vec![Row::not_here("block device")];
-    }
-    devices.iter().map(|device| row(machine, device)).collect()
+    block_devices::rows(machine, row)
 }
 
 fn row(machine: &Machine, device: &BlockDevice) -> Row {

@@ -147,15 +147,10 @@ fn reserve(config: &BrokerConfig, shards: u16) -> Result<Addresses, String> {
     let address = resolve(host, endpoint.port)
         .map_err(|error| format!("listeners: the host {host} has no address: {error}"))?;
     let shared = reserve_one(address)?;
-    let mut cores = Vec::new();
-    if config.core_endpoints {
-        for shard in 0..shards {
-            let port = shared.address().port().checked_add(1 + shard);
-            let port =
-                port.ok_or("ringlane.core.endpoints: no ports are left above the listener's")?;
-            cores.push(reserve_one(SocketAddr::new(address.ip(), port))?);
-        }
-    }
+    let cores = match config.core_endpoints {
+        true => reserve_cores(address, shards)?,
+        false => Vec::new(),
+    };
     let advertised = config.advertised_listeners.0.first();
     let advertised_port = match advertised.map_or(endpoint.port, |advertised| advertised.port) {
         0 => shared.address().port(),
@@ -170,6 +165,21 @@ fn reserve(config: &BrokerConfig, shards: u16) -> Result<Addresses, String> {
         host => host.to_owned(),
     };
     Ok(Addresses { shared, cores, advertised_host, advertised_port })
+}
+
+/// An address for each core: the ports after the listener's, or, as the listener's own, any free ones if that is 0.
+fn reserve_cores(listener: SocketAddr, shards: u16) -> Result<Vec<AddressReservation>, String> {
+    let mut cores = Vec::new();
+    for shard in 0..shards {
+        let port = match listener.port() {
+            0 => 0,
+            port => port
+                .checked_add(1 + shard)
+                .ok_or("ringlane.core.endpoints: no ports are left above the listener's")?,
+        };
+        cores.push(reserve_one(SocketAddr::new(listener.ip(), port))?);
+    }
+    Ok(cores)
 }
 
 fn reserve_one(address: SocketAddr) -> Result<AddressReservation, String> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use args::Args;
 use load::Side;
 use report::Row;
-use ringlane_reactor::{Reactor, ShardConfig, run_shards};
+use ringlane_reactor::{Reactor, ShardConfig, preflight, run_shards};
 
 fn main() {
     // cargo test runs benches too, to see that they compile.
@@ -32,6 +32,10 @@ fn main() {
             std::process::exit(2);
         }
     };
+    // Raises the limits of open files and locked memory to what is allowed, as the broker does.
+    for finding in preflight(1) {
+        eprintln!("{}", finding.sentence);
+    }
     if !args.json {
         println!("in {}", args.dir.display());
     }

@@ -9,6 +9,7 @@ mod brokers;
 pub mod cli;
 pub mod compare;
 pub mod generator;
+pub mod history;
 pub mod host;
 pub mod output;
 pub mod page;

@@ -2,9 +2,12 @@
 //! brokers are started, pinned, looked at and ended here, while no shard of ours runs.
 #![expect(clippy::disallowed_methods, reason = "processes are no business of a reactor")]
 
+mod commit;
+mod guard;
 mod listening;
 mod ringlane;
 mod stock_kafka;
+mod stopwatch;
 
 use std::any::Any;
 use std::fs;
@@ -12,7 +15,9 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
+pub(crate) use commit::Commit;
 pub(crate) use listening::listening_pid;
+pub(crate) use stopwatch::Stopwatch;
 
 /// The content of a file of at most `bytes_max`.
 ///

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use super::guard::Guard;
 use super::{Broker, cpu_list, end_of, free_ports};
 
 /// Ends the process when dropped: it is asked to, and waited for.
@@ -73,12 +75,15 @@ pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> 
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(output)
+        // What is typed at the terminal ends the measurement first, and the broker with it.
+        .process_group(0)
         .spawn()
         .map_err(|error| failed(format!("taskset (util-linux) cannot be run: {error}")))?;
     let mut line = String::new();
     let stdout = child.stdout.take().expect("a pipe");
     let read = BufReader::new(stdout).read_line(&mut line);
     let running = Running(child);
+    let guard = Guard::new(&["kill", &running.0.id().to_string()]).map_err(failed)?;
     let address = line.trim().strip_prefix("ringlane ready on ");
     match (read, address) {
         (Ok(_), Some(address)) => Ok(Broker {
@@ -86,7 +91,7 @@ pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> 
             address: address.to_owned(),
             pid: running.0.id(),
             start_s: began.elapsed().as_secs_f64(),
-            process: Box::new(running),
+            process: Box::new((running, guard)),
         }),
         _ => {
             drop(running);

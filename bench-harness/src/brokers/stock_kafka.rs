@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use super::guard::Guard;
 use super::{Broker, cpu_list, end_of, free_ports};
 
 const SCRIPT: &str =
@@ -84,6 +85,7 @@ pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> 
     let began = Instant::now();
     let mut up = script("up");
     up.args(["--cpus", &cpu_list(cpus), "--port", &port.to_string(), "--dir"]).arg(directory);
+    let guard = Guard::new(&[SCRIPT, "down", "--dir", &directory.display().to_string()])?;
     let running = Running(directory.to_owned());
     let output = up.output().map_err(|error| format!("{SCRIPT} cannot be run: {error}"))?;
     let pid = fs::read_to_string(directory.join("pid")).ok();
@@ -94,7 +96,7 @@ pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> 
             address: format!("127.0.0.1:{port}"),
             pid,
             start_s: began.elapsed().as_secs_f64(),
-            process: Box::new(running),
+            process: Box::new((running, guard)),
         }),
         _ => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();

@@ -10,9 +10,9 @@ use ringlane_reactor::allowed_cpus;
 use super::failure::Failure;
 use super::run::{load, load_settings, read_sample};
 use crate::brokers::Kind;
-use crate::compare::{self, Comparison, Placement, Plan};
+use crate::compare::{self, Comparison, End, Level, Placement, Plan, full_ladder, summary};
 use crate::output;
-use crate::page::page;
+use crate::page::{page, pictures};
 use crate::report::Colors;
 use crate::settings::Settings;
 use crate::terminal::thousands;
@@ -26,12 +26,17 @@ use crate::workload::Durability;
 /// acknowledged record is in memory, Kafka's default) and `disk` (it is on disk, Ringlane's default; Kafka with
 /// flush.messages=1). Figures of unequal durability are never set side by side.
 ///
-/// The result is a directory: `index.html`, a page that needs nothing else, `compare.json` with the ratios, and for each
-/// durability and broker what `run` writes, over all rounds and for each round.
+/// Without --quick and without a rate it climbs: 1,000 records a second, 2,000, 5,000, 10,000 ... up to the first rate that
+/// one of them does not sustain, or until --within is over.
+///
+/// The result is a directory: `index.html`, a page that needs nothing else, `summary.md` and pictures (SVG) for a README,
+/// `compare.json` with the ratios, and for each durability, rate and broker what `run` writes, over all rounds and for each
+/// round. What was measured is there also when it is interrupted.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane-bench compare --quick --out quick          about two minutes; then open quick/index.html
-  ringlane-bench compare --out full                   five rounds of a minute each
+  ringlane-bench compare --out full                   every rate that both sustain: up to an hour
+  ringlane-bench compare --within 15m --rounds 2 --duration 10s --out shorter
   ringlane-bench compare --rate 20k --durability disk --rounds 3 --out durable")]
 pub(super) struct Compare {
     /// Two short rounds, to be seen within three minutes.
@@ -46,9 +51,12 @@ pub(super) struct Compare {
     /// The directory for the result; what is there of an earlier one is replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How often each broker is measured [default: 5, quick: 2]
+    /// How often each broker is measured at each rate [default: 3, with a rate: 5, quick: 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
+    /// How long it may take: a rate that would not be over by then is not begun, but the first of each durability always is.
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    within: Span,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
@@ -63,8 +71,12 @@ impl Compare {
         let colors = Colors(io::stdout().is_terminal());
         print!("{}", table(&comparison, colors));
         let json = serde_json::to_vec_pretty(&comparison).expect("plain values");
-        let html = page(&comparison).into_bytes();
-        let files = vec![("compare.json".into(), json), ("index.html".into(), html)];
+        let mut files = vec![
+            ("compare.json".into(), json),
+            ("index.html".into(), page(&comparison).into_bytes()),
+            ("summary.md".into(), summary(&comparison).into_bytes()),
+        ];
+        files.extend(pictures(&comparison));
         output::write(&plan.out, files).map_err(Failure::Failed)?;
         println!("page: {}", plan.out.join("index.html").display());
         match (&comparison.stopped, comparison.valid) {
@@ -81,14 +93,20 @@ impl Compare {
 
     fn plan(self) -> Result<Plan, Failure> {
         let seconds = |seconds| Some(Span(Duration::from_secs(seconds)));
-        let defaults = match self.quick {
-            true => Settings { warm_up: seconds(2), duration: seconds(10), ..Settings::default() },
-            false => {
-                Settings { warm_up: seconds(10), duration: seconds(60), ..Settings::default() }
-            }
-        };
         let file = load_settings(self.scenario.as_deref())?;
-        let scenario = load(self.settings.or(file).or(defaults), None)?;
+        let given = self.settings.or(file);
+        let is_ladder = !self.quick && given.rate.is_none();
+        let (warm_up, duration, rounds) = match (self.quick, is_ladder) {
+            (true, _) => (2, 10, 2),
+            (false, true) => (5, 20, 3),
+            (false, false) => (10, 60, 5),
+        };
+        let defaults = Settings {
+            warm_up: seconds(warm_up),
+            duration: seconds(duration),
+            ..Settings::default()
+        };
+        let scenario = load(given.or(defaults), None)?;
         let levels = match scenario.durability {
             Durability::Target => vec![Durability::PageCache, Durability::Disk],
             named => vec![named],
@@ -104,7 +122,10 @@ impl Compare {
         Ok(Plan {
             kinds,
             levels,
-            rounds: usize::from(self.rounds.unwrap_or(if self.quick { 2 } else { 5 })),
+            rates: if is_ladder { full_ladder() } else { vec![scenario.rate] },
+            within: self.within,
+            command: command(),
+            rounds: self.rounds.map_or(rounds, usize::from),
             warm_up: Span(Duration::from_secs(if self.quick { 5 } else { 30 })),
             scenario,
             sample,
@@ -115,6 +136,15 @@ impl Compare {
     }
 }
 
+/// This program's command line, as somebody types it again.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|word| match word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word,
+    });
+    std::iter::once("ringlane-bench".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
 /// The ratios as text.
 fn table(comparison: &Comparison, colors: Colors) -> String {
     let mut text = format!("{}\n{}\n", comparison.host.sentence(), comparison.placement.sentence);
@@ -122,8 +152,9 @@ fn table(comparison: &Comparison, colors: Colors) -> String {
         let names: Vec<&str> = level.sides.iter().map(|side| side.target.as_str()).collect();
         let samples = level.sides.first().map_or(0, |side| side.records.acknowledged);
         text.push_str(&format!(
-            "\ndurability {}, {} rounds, {} records each\n",
+            "\ndurability {}, {} records/s, {} rounds, {} records each\n",
             level.durability,
+            level.rate,
             comparison.rounds,
             thousands(samples as f64),
         ));
@@ -140,10 +171,18 @@ fn table(comparison: &Comparison, colors: Colors) -> String {
         }
         for side in &level.sides {
             for sentence in &side.invalid {
-                let line = format!("INVALID: {}: {sentence}", side.target);
-                text.push_str(&format!("{}\n", colors.red(&line)));
+                let line = match level.is_limit {
+                    true => format!("does not hold: {}: {sentence}", side.target),
+                    false => colors.red(&format!("INVALID: {}: {sentence}", side.target)),
+                };
+                text.push_str(&format!("{line}\n"));
             }
         }
+    }
+    for End { durability, sentence } in &comparison.ends {
+        let levels = comparison.levels.iter().filter(|level| level.durability == *durability);
+        let lines: Vec<String> = levels.map(Level::in_a_line).collect();
+        text.push_str(&format!("\ndurability {durability}\n{}\n{sentence}\n", lines.join("\n")));
     }
     text
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod diff;
 mod failure;
+mod history;
 mod run;
 mod sweep;
 
@@ -37,6 +38,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Sweep(Box<sweep::Sweep>),
     Diff(diff::Diff),
+    History(history::History),
 }
 
 /// Parses the arguments and carries them out.
@@ -46,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Compare(compare) => compare.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Diff(diff) => diff.run(),
+        Command::History(history) => history.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

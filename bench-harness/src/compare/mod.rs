@@ -1,30 +1,46 @@
 //! Two brokers, one scenario, side by side: both started here, pinned to the same CPUs, warmed up, measured in turns A B A B
 //! at equal durability, so that what disturbs the host disturbs both.
 
+mod ladder;
 mod pool;
 mod ratios;
+mod summary;
 
 use std::path::{Path, PathBuf};
 
+use ringlane_reactor::termination_requested;
 use serde::Serialize;
 
-use crate::brokers::{Broker, Kind, remove};
+use crate::brokers::{Broker, Kind, Stopwatch, remove};
 use crate::generator::{Job, Measured, measure};
 use crate::host::HostFacts;
 use crate::output;
 use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::terminal::Live;
-use crate::units::Span;
+use crate::units::{Rate, Span};
 use crate::workload::Durability;
 
+use ladder::Measurement;
+
+pub(crate) use ladder::full_ladder;
+pub(crate) use pool::pool;
 pub use ratios::Ratio;
+pub(crate) use ratios::in_a_line;
+pub(crate) use summary::picture;
+pub use summary::summary;
 
 /// What is to be compared.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) levels: Vec<Durability>,
+    /// One, or a ladder: each is measured when the one below it held on both sides.
+    pub(crate) rates: Vec<Rate>,
+    /// No rate but the first is begun when it would not be over by then.
+    pub(crate) within: Span,
+    /// What was typed to get this.
+    pub(crate) command: String,
     pub(crate) rounds: usize,
     /// Load on each broker before the first round, at the scenario's rate, that nobody measures.
     pub(crate) warm_up: Span,
@@ -84,8 +100,12 @@ pub struct Comparison {
     pub placement: Placement,
     /// Where it was measured.
     pub host: HostFacts,
-    /// By durability.
+    /// What was typed to get this.
+    pub command: String,
+    /// By durability, and by rate where there are several.
     pub levels: Vec<Level>,
+    /// Where each ladder of rates ended, and why.
+    pub ends: Vec<End>,
 }
 
 /// The comparison at one durability.
@@ -93,25 +113,42 @@ pub struct Comparison {
 pub struct Level {
     /// `page-cache` or `disk`.
     pub durability: String,
+    /// The rate that was asked for, in records a second, or `max`.
+    pub rate: String,
+    /// It ended a ladder of rates because it did not hold, and shows no more than that.
+    pub is_limit: bool,
     /// The brokers, over all rounds.
     pub sides: Vec<RunResult>,
     /// Of the second broker's figures to the first's.
     pub ratios: Vec<Ratio>,
 }
 
+/// Where a ladder of rates ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct End {
+    /// At this durability.
+    pub durability: String,
+    /// Why there.
+    pub sentence: String,
+}
+
 /// A run with what was measured.
-type Run = (RunResult, Measured);
+pub(crate) type Run = (RunResult, Measured);
 
 /// Compares. What was measured is written as soon as it is known.
 ///
 /// # Errors
 /// A sentence, when nothing could be measured.
 pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
+    // From here on a request to end is not lost, whether a shard runs to hear it or not.
+    interrupted()?;
+    let since = Stopwatch::start();
     for kind in &plan.kinds {
         kind.prepare()?;
     }
+    interrupted()?;
     let work = plan.out.join("brokers");
-    remove(&work);
+    plan.remove_earlier();
     let text = plan.scenario.write().into_bytes();
     output::write(&plan.out, vec![("scenario.toml".into(), text)])?;
     let host = HostFacts::read();
@@ -122,15 +159,27 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
             rounds: plan.rounds,
             placement: plan.placement.clone(),
             host: host.clone(),
+            command: plan.command.clone(),
             levels: Vec::new(),
+            ends: Vec::new(),
         };
-        comparison.stopped = measure_all(plan, &brokers, &host, &mut comparison.levels).err();
-        let mut sides = comparison.levels.iter().flat_map(|level| &level.sides);
-        comparison.valid = comparison.stopped.is_none() && sides.all(|side| side.valid);
+        let measurement = Measurement { plan, brokers: &brokers, host: &host, since };
+        comparison.stopped = measurement.run(&mut comparison).err();
+        comparison.valid =
+            comparison.stopped.is_none() && comparison.levels.iter().all(Level::is_usable);
         comparison
     });
     remove(&work);
     outcome
+}
+
+/// # Errors
+/// When the program was asked to end.
+fn interrupted() -> Result<(), String> {
+    match termination_requested() {
+        true => Err("interrupted before anything was measured".into()),
+        false => Ok(()),
+    }
 }
 
 fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
@@ -139,67 +188,11 @@ fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
         kind.start(&work.join(kind.name()), &plan.placement.brokers)
     };
     let brokers: Vec<Broker> = plan.kinds.iter().map(start).collect::<Result<_, _>>()?;
+    interrupted()?;
     for broker in &brokers {
         plan.say(&format!("{} serves after {:.1} s", broker.name, broker.start_s));
     }
     Ok(brokers)
-}
-
-fn measure_all(
-    plan: &Plan,
-    brokers: &[Broker],
-    host: &HostFacts,
-    levels: &mut Vec<Level>,
-) -> Result<(), String> {
-    for broker in brokers {
-        plan.warm_up(broker)?;
-    }
-    for &durability in &plan.levels {
-        let mut runs: Vec<Vec<Run>> = brokers.iter().map(|_| Vec::new()).collect();
-        let outcome = measure_level(plan, brokers, host, durability, &mut runs);
-        let sides: Vec<RunResult> =
-            runs.iter().filter(|rounds| !rounds.is_empty()).map(|runs| pool::pool(runs)).collect();
-        for (side, runs) in sides.iter().zip(&runs) {
-            let measured = pool::measured(runs);
-            let directory = plan.side(durability, &side.target);
-            output::write(&directory, output::files(side, &measured))?;
-        }
-        if !sides.is_empty() {
-            refuse_unequal(&sides)?;
-            let ratios = ratios::ratios(&runs);
-            levels.push(Level { durability: durability.to_string(), sides, ratios });
-        }
-        outcome?;
-    }
-    Ok(())
-}
-
-/// The rounds at one durability; what was measured is in `runs` also when one fails.
-fn measure_level(
-    plan: &Plan,
-    brokers: &[Broker],
-    host: &HostFacts,
-    durability: Durability,
-    runs: &mut [Vec<Run>],
-) -> Result<(), String> {
-    for round in 1..=plan.rounds {
-        for (broker, runs) in brokers.iter().zip(runs.iter_mut()) {
-            let name = format!("{durability} round {round}/{} {:<14}", plan.rounds, broker.name);
-            let job = plan.job(broker, durability, &name);
-            let measured =
-                measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
-            let result = RunResult::new(&broker.name, &job, &measured, host.clone());
-            plan.say(&format!("{name}  {}", ratios::in_a_line(&result)));
-            let directory = plan.side(durability, &broker.name).join(format!("round-{round}"));
-            output::write(&directory, output::files(&result, &measured))?;
-            let stopped = measured.stopped.clone();
-            runs.push((result, measured));
-            if let Some(sentence) = stopped {
-                return Err(format!("{}: {sentence}", broker.name));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Figures of unequal durability are never set side by side.
@@ -222,15 +215,29 @@ impl Plan {
     }
 
     /// The directory of a broker's results.
-    fn side(&self, durability: Durability, name: &str) -> PathBuf {
+    fn side(&self, durability: Durability, rate: Rate, name: &str) -> PathBuf {
         let kind = name.split(' ').next().unwrap_or(name);
-        self.out.join(durability.to_string()).join(kind)
+        let level = self.out.join(durability.to_string());
+        match self.rates.len() {
+            1 => level.join(kind),
+            _ => level.join(format!("rate-{rate}")).join(kind),
+        }
     }
 
-    fn job(&self, broker: &Broker, durability: Durability, name: &str) -> Job {
+    /// Removes what an earlier comparison left: results of two must not be taken for one.
+    fn remove_earlier(&self) {
+        let is_ours = self.out.join("compare.json").exists();
+        let levels = [Durability::PageCache, Durability::Disk].map(|level| level.to_string());
+        for folder in levels.iter().filter(|_| is_ours) {
+            remove(&self.out.join(folder));
+        }
+        remove(&self.out.join("brokers"));
+    }
+
+    fn job(&self, broker: &Broker, durability: Durability, rate: Rate, name: &str) -> Job {
         Job {
             target: broker.address.clone(),
-            scenario: Scenario { durability, ..self.scenario.clone() },
+            scenario: Scenario { durability, rate, ..self.scenario.clone() },
             sample: self.sample.clone(),
             cpus: self.placement.generator.clone(),
             server_pid: Some(broker.pid),
@@ -243,7 +250,8 @@ impl Plan {
             return Ok(());
         }
         self.say(&format!("warming up {} ...", broker.name));
-        let mut job = self.job(broker, Durability::PageCache, &format!("{} warm-up", broker.name));
+        let name = format!("{} warm-up", broker.name);
+        let mut job = self.job(broker, Durability::PageCache, self.rates[0], &name);
         job.scenario.duration = self.warm_up;
         job.scenario.backlog = Span(std::time::Duration::ZERO);
         let measured = measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;

@@ -10,7 +10,7 @@ use crate::server::ServerUse;
 use crate::verify::Faults;
 
 /// The result over all `runs`, of which there is one at least.
-pub(super) fn pool(runs: &[Run]) -> RunResult {
+pub(crate) fn pool(runs: &[Run]) -> RunResult {
     let (first, _) = runs.first().expect("a pool has a run");
     let measured = measured(runs);
     let results = || runs.iter().map(|(result, _)| result);

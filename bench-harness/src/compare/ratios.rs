@@ -97,7 +97,7 @@ impl Ratio {
 }
 
 /// A run in a line of progress.
-pub(super) fn in_a_line(result: &RunResult) -> String {
+pub(crate) fn in_a_line(result: &RunResult) -> String {
     let (produce, read) = (&result.produce_latency_us, &result.end_to_end_latency_us);
     let cpu = result.server.cpu_us_per_record;
     format!(

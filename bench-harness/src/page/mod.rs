@@ -2,14 +2,22 @@
 
 mod bars;
 mod chart;
+mod history;
+mod ladder;
+mod pictures;
 mod text;
+mod trend;
 
 use crate::compare::{Comparison, Level};
 use crate::result::{Point, RunResult};
 use crate::terminal::{micros, thousands};
 
 use chart::{Chart, Line};
-use text::{date, escape};
+use text::escape;
+
+pub use history::history_page;
+pub use pictures::pictures;
+pub(crate) use text::date;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -30,8 +38,11 @@ pub fn page(comparison: &Comparison) -> String {
     body.push_str(&format!("<h1>{}</h1>\n", escape(&title)));
     body.push_str(&introduction(comparison));
     body.push_str(&problems(comparison));
-    for level in &comparison.levels {
-        body.push_str(&section(level));
+    for levels in comparison.levels.chunk_by(|one, other| one.durability == other.durability) {
+        match levels {
+            [level] => body.push_str(&section(level)),
+            _ => body.push_str(&ladder::ladder(levels, comparison)),
+        }
     }
     body.push_str(&facts(comparison));
     document(&title, &body)
@@ -89,7 +100,13 @@ fn introduction(comparison: &Comparison) -> String {
     let Some(side) = comparison.levels.first().and_then(|level| level.sides.first()) else {
         return String::new();
     };
+    let rates =
+        || comparison.levels.iter().filter_map(|level| level.sides.first()?.rates.asked_per_s);
+    let most = rates().fold(0.0, f64::max);
     let load = match side.rates.asked_per_s {
+        Some(rate) if most > rate => {
+            format!("{} to {} records a second, rate by rate", thousands(rate), thousands(most))
+        }
         Some(rate) => format!("{} records a second", thousands(rate)),
         None => {
             "as many records as it takes (a closed loop: latencies are those of a queue)".into()
@@ -119,10 +136,12 @@ fn problems(comparison: &Comparison) -> String {
     if let Some(stopped) = &comparison.stopped {
         items.push(format!("the comparison ended early: {stopped}"));
     }
-    for level in &comparison.levels {
+    for level in comparison.levels.iter().filter(|level| !level.is_usable()) {
         for side in &level.sides {
-            let of =
-                |sentence: &String| format!("{}, {}: {sentence}", side.target, level.durability);
+            let of = |sentence: &String| {
+                let Level { durability, rate, .. } = level;
+                format!("{}, {durability}, {rate} records/s: {sentence}", side.target)
+            };
             items.extend(side.invalid.iter().map(of));
         }
     }
@@ -136,13 +155,22 @@ fn problems(comparison: &Comparison) -> String {
 }
 
 fn section(level: &Level) -> String {
+    format!("<section>\n{}{}</section>\n", heading(level), detail(level))
+}
+
+/// The heading of a durability, with what it promises.
+fn heading(level: &Level) -> String {
     let promise = match level.durability.as_str() {
         "disk" => "an acknowledged record is on disk",
         "page-cache" => "an acknowledged record is in the memory of the broker's host",
         _ => "as the brokers are set up",
     };
-    let mut html =
-        format!("<section>\n<h2>Durability {}: {promise}</h2>\n", escape(&level.durability));
+    format!("<h2>Durability {}: {promise}</h2>\n", escape(&level.durability))
+}
+
+/// All of a level.
+fn detail(level: &Level) -> String {
+    let mut html = String::new();
     html.push_str(&verdict(level));
     let curves: [(&str, Curve); 2] = [
         ("Produce latency: until the record is acknowledged", |side| &side.produce_curve),
@@ -154,7 +182,6 @@ fn section(level: &Level) -> String {
     html.push_str(&time_chart(level));
     html.push_str(&bars::costs(level));
     html.push_str(&ratios(level));
-    html.push_str("</section>\n");
     html
 }
 

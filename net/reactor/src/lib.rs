@@ -32,4 +32,4 @@ pub use rng::Rng;
 pub use stream::{Chunk, Stream};
 pub use sync::{Notified, Notify, OneshotReceiver, OneshotSender, oneshot};
 pub use timer::{Elapsed, Sleep};
-pub use uring::{ShardConfig, allowed_cpus, run_shards};
+pub use uring::{ShardConfig, allowed_cpus, run_shards, termination_requested};

@@ -35,6 +35,7 @@ pub(crate) use fixed::{FIXED_BYTES_PER_SHARD, Registration, try_fixed_buffers};
 pub(crate) use listener::Listener;
 pub use run::run_shards;
 pub(crate) use shard::Shard;
+pub use signal::termination_requested;
 pub(crate) use sleep::Sleep;
 pub(crate) use socket::ReservedSocket;
 pub(crate) use stream::{Chunk, Stream};

@@ -25,6 +25,15 @@ impl Shard {
     }
 }
 
+/// Whether SIGTERM or SIGINT has come since the first call of this, or since a shard first waited for them. For a program
+/// between two lives of its reactor: a request that comes then is kept for the next.
+pub fn termination_requested() -> bool {
+    let Ok(fd) = watch() else { return false };
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one descriptor that is open while the call lasts, and it does not wait.
+    unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+}
+
 /// A descriptor of our own for the eventfd; the first call installs the handlers.
 fn watch() -> io::Result<OwnedFd> {
     if TERMINATION.get().is_none() {

@@ -39,14 +39,16 @@ async fn write_on(reactor: &Reactor, directory: &Path, files: &[Named]) -> Resul
         format!("{} cannot be written: {}", path.display(), reason(&error))
     };
     disk.create_dir_all(directory).await.map_err(|error| failed(directory, error))?;
+    let mut outcome = Ok(());
     for (name, content) in files {
         let path: PathBuf = directory.join(name);
         if let Err(error) = disk.replace(&path, content).await {
             let _ = disk.remove_file(&directory.join(format!("{name}.tmp"))).await;
-            return Err(failed(&path, error));
+            // There may be room for a smaller one.
+            outcome = outcome.and(Err(failed(&path, error)));
         }
     }
-    Ok(())
+    outcome
 }
 
 fn reason(error: &io::Error) -> String {

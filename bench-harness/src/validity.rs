@@ -42,7 +42,8 @@ pub fn judge(scenario: &Scenario, measured: &Measured) -> Judgement {
     }
     judge_core(scenario, measured, &mut judgement);
     judge_host(measured, &mut judgement);
-    if measured.stopped.is_none() {
+    // What else is wrong explains few samples, and measuring for longer mends nothing.
+    if judgement.invalid.is_empty() {
         judge_samples(measured, &mut judgement);
     }
     judgement
@@ -106,12 +107,12 @@ fn judge_schedule(scenario: &Scenario, measured: &Measured, judgement: &mut Judg
         _ => false,
     };
     if measured.stopped.is_none() && (counts.cut_short || falls_short || is_blocked) {
-        let who = match is_blocked || falls_short {
-            true => "the target does not sustain the rate",
-            false => "the generator does not reach the rate (give it more CPUs)",
+        let (who, remedy) = match is_blocked || falls_short {
+            true => ("the target does not sustain the rate", "lower it; `sweep` finds the highest"),
+            false => ("the generator does not reach the rate", "give it more CPUs with --cpus"),
         };
         judgement.invalid.push(format!(
-            "{who}: {} of {} records/s were acknowledged in the measured time, so latencies are those of a queue",
+            "{who}: {} of {} records/s were acknowledged in the measured time, so latencies are those of a queue; {remedy}",
             thousands(reached),
             thousands(rate),
         ));

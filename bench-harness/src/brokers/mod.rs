@@ -47,6 +47,17 @@ impl Kind {
         }
     }
 
+    /// Looks for what nobody but the user can install. Quick: whoever lacks it learns so before anything is built.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing and how to get it.
+    pub(crate) fn check(self) -> Result<(), String> {
+        match self {
+            Self::Ringlane => Ok(()),
+            Self::Kafka => stock_kafka::check_java(),
+        }
+    }
+
     /// Gets what it needs in order to start: builds or downloads it.
     ///
     /// # Errors

@@ -39,7 +39,6 @@ fn version() -> &'static str {
 }
 
 pub(super) fn prepare() -> Result<(), String> {
-    check_java()?;
     if script("have").status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
@@ -55,7 +54,9 @@ pub(super) fn prepare() -> Result<(), String> {
     }
 }
 
-fn check_java() -> Result<(), String> {
+/// # Errors
+/// A sentence: no Java, or one that is too old.
+pub(super) fn check_java() -> Result<(), String> {
     let advice = format!(
         "stock Kafka needs Java {JAVA_MIN} or newer: on Debian `apt-get install openjdk-17-jre-headless`"
     );

@@ -144,9 +144,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     interrupted()?;
     let since = Stopwatch::start();
     for kind in &plan.kinds {
-        kind.prepare()?;
+        kind.check()?;
     }
-    interrupted()?;
+    for kind in &plan.kinds {
+        let prepared = kind.prepare();
+        // Who interrupts a build or a download is not told that it failed.
+        interrupted()?;
+        prepared?;
+    }
     let work = plan.out.join("brokers");
     plan.remove_earlier();
     let text = plan.scenario.write().into_bytes();
@@ -187,8 +192,9 @@ fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
         plan.say(&format!("starting {} ...", kind.name()));
         kind.start(&work.join(kind.name()), &plan.placement.brokers)
     };
-    let brokers: Vec<Broker> = plan.kinds.iter().map(start).collect::<Result<_, _>>()?;
+    let brokers: Result<Vec<Broker>, String> = plan.kinds.iter().map(start).collect();
     interrupted()?;
+    let brokers = brokers?;
     for broker in &brokers {
         plan.say(&format!("{} serves after {:.1} s", broker.name, broker.start_s));
     }

@@ -267,8 +267,11 @@ impl Watch {
 /// What a new connection to the target meets.
 async fn why_silent(job: &Job, reactor: &Reactor) -> String {
     match Client::connect(reactor, client_config(job, "probe")).await {
-        Ok(_) => String::new(),
-        Err(error) => format!(": {error}"),
+        Ok(_) => {
+            "; it still takes connections: its log may tell why, and --patience gives it longer"
+                .into()
+        }
+        Err(error) => format!(": {error}; see its log, start it again and repeat the run"),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ringlane_reactor::allowed_cpus;
+use ringlane_reactor::{allowed_cpus, termination_requested};
 
 use super::{Entry, Figures, Standing, standing};
 use crate::brokers::{Broker, Commit, Kind, remove};
@@ -29,7 +29,12 @@ pub(crate) struct Plan {
 /// A sentence. A commit is measured whole or not at all.
 pub(crate) fn record(plan: &Plan, commit: Commit) -> Result<Entry, String> {
     assert!(plan.rounds > 0, "what is measured is measured once at least");
+    // From here on a request to end is not lost, whether a shard runs to hear it or not.
+    let _ = termination_requested();
     Kind::Ringlane.prepare()?;
+    if termination_requested() {
+        return Err("interrupted; nothing was recorded".into());
+    }
     let host = HostFacts::read();
     let placement = Placement::of(&allowed_cpus());
     remove(&plan.data);

@@ -27,7 +27,7 @@ use crate::workload::Durability;
 /// flush.messages=1). Figures of unequal durability are never set side by side.
 ///
 /// Without --quick and without a rate it climbs: 1,000 records a second, 2,000, 5,000, 10,000 ... up to the first rate that
-/// one of them does not sustain, or until --within is over.
+/// one of them does not sustain, twice over, or until --within is over.
 ///
 /// The result is a directory: `index.html`, a page that needs nothing else, `summary.md` and pictures (SVG) for a README,
 /// `compare.json` with the ratios, and for each durability, rate and broker what `run` writes, over all rounds and for each

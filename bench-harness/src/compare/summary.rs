@@ -53,7 +53,7 @@ pub fn summary(comparison: &Comparison) -> String {
 
 /// The name of a durability's picture.
 pub(crate) fn picture(durability: &str) -> String {
-    format!("p99-{durability}")
+    format!("latency-{durability}")
 }
 
 fn whole(level: &Level, names: &[&str], text: &mut String) {

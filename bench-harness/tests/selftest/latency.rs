@@ -67,3 +67,15 @@ fn several_shards_measure_the_same_as_one() {
         assert!(Percentiles::of(&measured.total.produce).p50 >= 3_000.0);
     }
 }
+
+#[test]
+fn records_that_are_due_at_almost_the_same_time_leave_together() {
+    // One every 5 µs: in virtual time, which stands still while anything runs, only the pace makes them late.
+    let settings = "rate = 200000\npartitions = 1\nwarm-up = \"0s\"\nduration = \"200ms\"\nlinger = \"5ms\"\n";
+    let measured = run(settings, 1, Fake { delays: vec![MS], ..Fake::default() });
+    let measured = measured.expect("a measurement");
+    let (counts, lag) = (measured.counts, Percentiles::of(&measured.total.lag));
+    assert_eq!((counts.sent.all, counts.acknowledged.all), (40_000, 40_000));
+    assert!((40.0..=50.1).contains(&lag.max), "ten at a time, the first 45 µs late: {lag:?}");
+    assert!((20.0..30.0).contains(&lag.p50), "{lag:?}");
+}

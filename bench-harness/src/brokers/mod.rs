@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "processes are no business of a reactor")]
 
 mod listening;
+mod page_cache;
 mod ringlane;
 mod stock_kafka;
 
@@ -13,6 +14,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 pub(crate) use listening::listening_pid;
+pub(crate) use page_cache::drop_from_page_cache;
 
 /// The content of a file of at most `bytes_max`.
 ///

@@ -118,6 +118,9 @@ impl Compare {
 /// The ratios as text.
 fn table(comparison: &Comparison, colors: Colors) -> String {
     let mut text = format!("{}\n{}\n", comparison.host.sentence(), comparison.placement.sentence);
+    if let Some(tuning) = &comparison.host.tuning {
+        text.push_str(&format!("{}\n", tuning.sentence()));
+    }
     for level in &comparison.levels {
         let names: Vec<&str> = level.sides.iter().map(|side| side.target.as_str()).collect();
         let samples = level.sides.first().map_or(0, |side| side.records.acknowledged);

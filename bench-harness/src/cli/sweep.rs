@@ -70,7 +70,7 @@ impl Sweep {
         while let Some(rate) = search.next_rate() {
             job.scenario.rate = Rate::PerSecond(rate);
             let measured = measure(&job).map_err(Failure::Failed)?;
-            let result = RunResult::new(&job.target, &job, &measured, HostFacts::read());
+            let result = RunResult::new(&job.target, &job, &measured, HostFacts::read(&out));
             let step = self.step(rate, bound_us, &result);
             write_step(&out, rate, &result, &measured)?;
             search.tried(step.holds);

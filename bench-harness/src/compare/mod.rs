@@ -114,7 +114,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     remove(&work);
     let text = plan.scenario.write().into_bytes();
     output::write(&plan.out, vec![("scenario.toml".into(), text)])?;
-    let host = HostFacts::read();
+    let host = HostFacts::read(&plan.out);
     let outcome = start(plan, &work).map(|brokers| {
         let mut comparison = Comparison {
             valid: false,

@@ -168,9 +168,11 @@ impl Senders {
         sent.collect()
     }
 
-    fn open(&self, times: Times) -> Outgoing {
+    /// Opens a stream into `partition`, counted over all topics.
+    fn open(&self, partition: usize, times: Times) -> Outgoing {
         let waiting = Rc::new(Waiting::default());
-        let task = acknowledge(self.reactor.clone(), waiting.clone(), self.tally.clone(), times);
+        let (reactor, tally) = (self.reactor.clone(), self.tally.clone());
+        let task = acknowledge(reactor, waiting.clone(), partition, tally, times);
         let acknowledger = self.reactor.spawn(Queue::Client, task);
         Outgoing { next_sequence: 0, waiting, _acknowledger: acknowledger }
     }
@@ -231,7 +233,10 @@ impl<'a> Desk<'a> {
     fn write(&mut self, place: &Place, intended: Instant) -> (u64, Rc<Waiting>) {
         let stream = self.placer.stream(place);
         let mut streams = self.senders.streams.borrow_mut();
-        let outgoing = streams.entry(stream).or_insert_with(|| self.senders.open(self.times));
+        let outgoing = streams.entry(stream).or_insert_with(|| {
+            let partition = stream / self.senders.job.scenario.producers;
+            self.senders.open(partition as usize, self.times)
+        });
         let sequence = outgoing.next_sequence;
         outgoing.next_sequence += 1;
         self.body.fill(&mut self.value, place.len_bytes);
@@ -241,7 +246,13 @@ impl<'a> Desk<'a> {
 }
 
 /// Notes the acknowledgements of a stream.
-async fn acknowledge(reactor: Reactor, waiting: Rc<Waiting>, tally: Tally, times: Times) {
+async fn acknowledge(
+    reactor: Reactor,
+    waiting: Rc<Waiting>,
+    partition: usize,
+    tally: Tally,
+    times: Times,
+) {
     loop {
         let news = waiting.news.notified();
         let first = waiting.queue.borrow_mut().pop_front();
@@ -254,7 +265,7 @@ async fn acknowledge(reactor: Reactor, waiting: Rc<Waiting>, tally: Tally, times
         waiting.current.set(None);
         let is_measured = times.is_measured(intended);
         match outcome {
-            Ok(_) => tally.acknowledged(reactor.now() - intended, is_measured),
+            Ok(_) => tally.acknowledged(partition, reactor.now() - intended, is_measured),
             Err(error) => {
                 tally.count(|counts| counts.unacknowledged.add(is_measured));
                 tally.failed(&error);

@@ -2,6 +2,8 @@
 
 mod bars;
 mod chart;
+mod parts;
+mod run;
 mod text;
 
 use crate::compare::{Comparison, Level};
@@ -10,6 +12,8 @@ use crate::terminal::{micros, thousands};
 
 use chart::{Chart, Line};
 use text::{date, escape};
+
+pub use run::run_page;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -152,6 +156,9 @@ fn section(level: &Level) -> String {
         html.push_str(&curve_chart(title, level, curve));
     }
     html.push_str(&time_chart(level));
+    html.push_str(&parts::past(&level.sides));
+    html.push_str(&parts::partitions(&level.sides));
+    html.push_str(&parts::leaders(&level.sides));
     html.push_str(&bars::costs(level));
     html.push_str(&ratios(level));
     html.push_str("</section>\n");
@@ -178,24 +185,42 @@ fn lines<'a>(level: &'a Level, points: impl Fn(&'a RunResult) -> Vec<(f64, f64)>
     level.sides.iter().map(line).collect()
 }
 
+/// Where a quantile is drawn: the tail is what is looked at.
+fn tail(quantile: f64) -> f64 {
+    -(1.0 - quantile).log10()
+}
+
+const TAIL_TICKS: [(&str, f64); 6] = [
+    ("50 %", 0.5),
+    ("90 %", 0.9),
+    ("99 %", 0.99),
+    ("99.9 %", 0.999),
+    ("99.99 %", 0.9999),
+    ("99.999 %", 0.99999),
+];
+
 fn curve_chart(title: &str, level: &Level, curve: Curve) -> String {
-    let tail = |quantile: f64| -(1.0 - quantile).log10();
     let points = |side| curve(side).iter().map(|point| (tail(point.quantile), point.us)).collect();
-    let names = [
-        ("50 %", 0.5),
-        ("90 %", 0.9),
-        ("99 %", 0.99),
-        ("99.9 %", 0.999),
-        ("99.99 %", 0.9999),
-        ("99.999 %", 0.99999),
-    ];
     Chart {
         title,
         x_label: "share of the records that were as fast or faster",
-        x_ticks: names.map(|(name, quantile)| (tail(quantile), name.to_owned())).to_vec(),
+        x_ticks: TAIL_TICKS.map(|(name, quantile)| (tail(quantile), name.to_owned())).to_vec(),
         lines: lines(level, points),
     }
     .draw()
+}
+
+/// At most eleven round numbers of seconds.
+fn seconds_ticks(lines: &[Line]) -> Vec<(f64, String)> {
+    let end = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(0.0, f64::max);
+    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0]
+        .into_iter()
+        .find(|step| end / step <= 10.0)
+        .unwrap_or(20_000.0);
+    (0..=(end / step) as u32)
+        .map(|tick| f64::from(tick) * step)
+        .map(|at| (at, format!("{at}")))
+        .collect()
 }
 
 fn time_chart(level: &Level) -> String {
@@ -203,16 +228,10 @@ fn time_chart(level: &Level) -> String {
         side.intervals.iter().map(|at| (at.second, at.produce_latency_us.p99)).collect()
     };
     let lines = lines(level, points);
-    let end = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(0.0, f64::max);
-    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0]
-        .into_iter()
-        .find(|step| end / step <= 10.0)
-        .unwrap_or(20_000.0);
-    let ticks = (0..=(end / step) as u32).map(|tick| f64::from(tick) * step);
     Chart {
         title: "Produce latency over time: the 99th percentile of each second",
         x_label: "seconds of measured time, the rounds one after the other",
-        x_ticks: ticks.map(|at| (at, format!("{at}"))).collect(),
+        x_ticks: seconds_ticks(&lines),
         lines,
     }
     .draw()
@@ -240,44 +259,24 @@ fn ratios(level: &Level) -> String {
 }
 
 fn facts(comparison: &Comparison) -> String {
-    let host = &comparison.host;
-    let mut rows = vec![
-        ("host".to_owned(), host.sentence()),
-        ("CPU governor".into(), or_none(&host.cpu_governor)),
-        ("clock source".into(), or_none(&host.clock_source)),
-        ("transparent huge pages".into(), or_none(&host.huge_pages)),
-        ("placement".into(), comparison.placement.sentence.clone()),
-    ];
+    let mut rows = parts::host_facts(&comparison.host);
+    rows.push(("placement".into(), comparison.placement.sentence.clone()));
     let side = comparison.levels.first().and_then(|level| level.sides.first());
-    let settings = side.and_then(|side| side.scenario.as_object());
-    for (name, value) in settings.into_iter().flatten().filter(|(name, _)| *name != "durability") {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        rows.push((name.clone(), value));
-    }
+    rows.extend(side.into_iter().flat_map(parts::settings));
     for level in &comparison.levels {
         for side in &level.sides {
-            let notes = side.warnings.iter();
-            rows.extend(
-                notes.map(|note| (format!("{}, {}", side.target, level.durability), note.clone())),
-            );
+            let name = format!("{}, {}", side.target, level.durability);
+            rows.extend(side.warnings.iter().map(|note| (name.clone(), note.clone())));
         }
     }
-    let rows: String = rows
-        .iter()
-        .map(|(name, value)| {
-            format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), escape(value))
-        })
-        .collect();
     format!(
-        "<section>\n<h2>Where and how</h2>\n<table class=\"facts\">\n<tbody>\n{rows}</tbody>\n</table>\n\
+        "<section>\n<h2>Where and how</h2>\n{}{}\
          <p>Measured with ringlane-bench {}; <code>scenario.toml</code> beside this page repeats it: \
          <code>ringlane-bench compare --scenario scenario.toml --rounds {} --out again</code>. The latency logs \
          (<code>.hlog</code>) are HDR interval logs of version 2, in ns.</p>\n</section>\n",
+        parts::facts_table(&rows),
+        parts::findings(&comparison.host),
         env!("CARGO_PKG_VERSION"),
         comparison.rounds,
     )
-}
-
-fn or_none(text: &str) -> String {
-    if text.is_empty() { "the host does not tell".to_owned() } else { text.to_owned() }
 }

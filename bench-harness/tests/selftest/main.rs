@@ -4,6 +4,7 @@
 mod fake;
 mod faults;
 mod latency;
+mod reading;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

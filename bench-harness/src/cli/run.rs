@@ -12,7 +12,7 @@ use crate::brokers::listening_pid;
 use crate::generator::{Job, measure};
 use crate::host::HostFacts;
 use crate::output;
-use crate::page::run_page;
+use crate::page::{run_page, run_png};
 use crate::report::{Colors, report};
 use crate::result::RunResult;
 use crate::scenario::Scenario;
@@ -58,12 +58,18 @@ pub(super) struct Target {
     /// The broker's process, to sample its CPU and memory; found by its port when it is on this host.
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
+    /// Write the page's curves as `curves.png` besides, for a README.
+    #[arg(long)]
+    pub(super) png: bool,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
     settings: Settings,
 }
+
+/// The name of a picture of the page's curves.
+pub(super) const PICTURE: &str = "curves.png";
 
 impl Target {
     /// The job, and the directory for its result, which holds the scenario then.
@@ -91,6 +97,10 @@ impl Run {
         let mut files = output::files(&result, &measured);
         files.push(("index.html".into(), run_page(&result).into_bytes()));
         output::write(&directory, files).map_err(Failure::Failed)?;
+        if self.target.png {
+            let png = run_png(&result).map_err(Failure::Failed)?;
+            output::write(&directory, vec![(PICTURE.into(), png)]).map_err(Failure::Failed)?;
+        }
         let out = directory.display();
         match result.invalid.len() {
             0 => Ok(()),

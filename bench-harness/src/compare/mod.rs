@@ -136,7 +136,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
 fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
     let start = |kind: &Kind| {
         plan.say(&format!("starting {} ...", kind.name()));
-        kind.start(&work.join(kind.name()), &plan.placement.brokers)
+        let retention = if plan.scenario.retention.0 > 0 { kind.busy_retention() } else { &[] };
+        kind.start(&work.join(kind.name()), &plan.placement.brokers, retention)
     };
     let brokers: Vec<Broker> = plan.kinds.iter().map(start).collect::<Result<_, _>>()?;
     for broker in &brokers {

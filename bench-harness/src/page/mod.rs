@@ -3,6 +3,7 @@
 mod bars;
 mod chart;
 mod parts;
+mod png;
 mod run;
 mod text;
 
@@ -13,7 +14,7 @@ use crate::terminal::{micros, thousands};
 use chart::{Chart, Line};
 use text::{date, escape};
 
-pub use run::run_page;
+pub use run::{run_page, run_png};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -23,14 +24,7 @@ type Curve = fn(&RunResult) -> &Vec<Point>;
 /// The page.
 pub fn page(comparison: &Comparison) -> String {
     let mut body = String::new();
-    let first = comparison.levels.first();
-    let names: Vec<&str> = first
-        .map_or_else(Vec::new, |level| level.sides.iter().map(|s| s.target.as_str()).collect());
-    let title = match names.as_slice() {
-        [one, other] => format!("{one} beside {other}"),
-        [one] => (*one).to_owned(),
-        _ => "Nothing was measured".to_owned(),
-    };
+    let title = title(comparison);
     body.push_str(&format!("<h1>{}</h1>\n", escape(&title)));
     body.push_str(&introduction(comparison));
     body.push_str(&problems(comparison));
@@ -41,6 +35,30 @@ pub fn page(comparison: &Comparison) -> String {
     document(&title, &body)
 }
 
+/// What a comparison is called.
+fn title(comparison: &Comparison) -> String {
+    let first = comparison.levels.first();
+    let names: Vec<&str> = first
+        .map_or_else(Vec::new, |level| level.sides.iter().map(|s| s.target.as_str()).collect());
+    match names.as_slice() {
+        [one, other] => format!("{one} beside {other}"),
+        [one] => (*one).to_owned(),
+        _ => "Nothing was measured".to_owned(),
+    }
+}
+
+/// The figures of the page as PNG: of each durability the produce latency and what the brokers cost.
+///
+/// # Errors
+/// A sentence: no font, or nothing was measured.
+pub fn page_png(comparison: &Comparison) -> Result<Vec<u8>, String> {
+    let figures = comparison.levels.iter().flat_map(|level| {
+        let title = format!("Produce latency, durability {}", level.durability);
+        [curve_chart(&title, level, |side| &side.produce_curve), bars::costs(level)]
+    });
+    png::png(&title(comparison), &figures.collect::<Vec<_>>())
+}
+
 /// The page of a sweep: latency by rate.
 pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) -> String {
     let Some(first) = results.first() else { return document("Nothing was measured", "") };
@@ -49,6 +67,18 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
         Some(rate) => format!("up to {} records a second", thousands(rate)),
         None => "at none of the rates that were tried".to_owned(),
     };
+    let body = format!(
+        "<h1>{}</h1>\n<p class=\"lead\">The 99th percentile stays below {} {found}; durability {}.</p>\n{}<p>{}</p>\n",
+        escape(&title),
+        micros(bound_us),
+        escape(&first.durability),
+        sweep_chart(results).draw(),
+        escape(&first.host.sentence()),
+    );
+    document(&title, &body)
+}
+
+fn sweep_chart(results: &[RunResult]) -> Chart<'static> {
     let mut sorted: Vec<&RunResult> = results.iter().collect();
     sorted.sort_by(|one, other| one.rates.sent_per_s.total_cmp(&other.rates.sent_per_s));
     let line = |name: &str, of: fn(&RunResult) -> f64| Line {
@@ -59,7 +89,7 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
             .collect(),
     };
     let rates = (0..=8).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
-    let chart = Chart {
+    Chart {
         title: "Produce latency by the rate that was asked for",
         x_label: "records a second",
         x_ticks: rates.map(|rate| (rate.log10(), thousands(rate))).collect(),
@@ -67,16 +97,17 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
             line("p50", |result| result.produce_latency_us.p50),
             line("p99", |result| result.produce_latency_us.p99),
         ],
-    };
-    let body = format!(
-        "<h1>{}</h1>\n<p class=\"lead\">The 99th percentile stays below {} {found}; durability {}.</p>\n{}<p>{}</p>\n",
-        escape(&title),
-        micros(bound_us),
-        escape(&first.durability),
-        chart.draw(),
-        escape(&first.host.sentence()),
-    );
-    document(&title, &body)
+        is_continuous: true,
+    }
+}
+
+/// The figure of a sweep as PNG.
+///
+/// # Errors
+/// A sentence: no font, or nothing was measured.
+pub fn sweep_png(results: &[RunResult]) -> Result<Vec<u8>, String> {
+    let target = results.first().map_or("", |first| &first.target);
+    png::png(&format!("{target}: latency by rate"), &[sweep_chart(results).draw()])
 }
 
 fn document(title: &str, body: &str) -> String {
@@ -206,6 +237,7 @@ fn curve_chart(title: &str, level: &Level, curve: Curve) -> String {
         x_label: "share of the records that were as fast or faster",
         x_ticks: TAIL_TICKS.map(|(name, quantile)| (tail(quantile), name.to_owned())).to_vec(),
         lines: lines(level, points),
+        is_continuous: true,
     }
     .draw()
 }
@@ -233,6 +265,7 @@ fn time_chart(level: &Level) -> String {
         x_label: "seconds of measured time, the rounds one after the other",
         x_ticks: seconds_ticks(&lines),
         lines,
+        is_continuous: true,
     }
     .draw()
 }

@@ -58,6 +58,7 @@ pub(super) fn partitions(results: &[RunResult]) -> String {
         x_label: "partition, those of one topic after those of the one before",
         x_ticks: ticks.collect(),
         lines: results.iter().map(line).collect(),
+        is_continuous: false,
     }
     .draw()
 }

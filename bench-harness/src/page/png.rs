@@ -26,8 +26,9 @@ pub(super) fn png(title: &str, figures: &[String]) -> Result<Vec<u8>, String> {
     let mut options = Options::default();
     options.fontdb_mut().load_system_fonts();
     let family = {
-        let fonts = options.fontdb();
-        let names = |face: &resvg::usvg::fontdb::FaceInfo| face.families.first().map(|f| f.0.clone());
+        let fonts = &options.fontdb;
+        let names =
+            |face: &resvg::usvg::fontdb::FaceInfo| face.families.first().map(|f| f.0.clone());
         let known: Vec<String> = fonts.faces().filter_map(names).collect();
         let is_known = |family: &&str| known.iter().any(|name| name == family);
         let family = FAMILIES.iter().find(|family| is_known(family)).map(|name| (*name).to_owned());
@@ -53,7 +54,8 @@ fn picture(title: &str, figures: &[String], family: &str) -> Result<String, Stri
     let mut y = MARGIN + TITLE_HEIGHT;
     for figure in figures.iter().filter_map(|figure| svg_of(figure)) {
         let height = height_of(figure)?;
-        let placed = format!("<svg x=\"{MARGIN}\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{height}\"");
+        let placed =
+            format!("<svg x=\"{MARGIN}\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{height}\"");
         inner.push_str(&figure.replacen("<svg", &placed, 1));
         y += height + MARGIN;
     }
@@ -83,19 +85,21 @@ fn svg_of(figure: &str) -> Option<&str> {
 /// The height in `viewBox="0 0 WIDTH HEIGHT"`.
 fn height_of(svg: &str) -> Result<f64, String> {
     let (_, rest) = svg.split_once("viewBox=\"").unwrap_or_default();
-    let height = rest.split_once('"').and_then(|(numbers, _)| numbers.split(' ').nth(3)?.parse().ok());
+    let height =
+        rest.split_once('"').and_then(|(numbers, _)| numbers.split(' ').nth(3)?.parse().ok());
     height.ok_or_else(|| "the PNG cannot be drawn: a figure has no height".to_owned())
 }
 
 /// The page's rules for figures, with the light colours in place of their names; fonts are this host's.
 fn style() -> String {
     let is_figure = |line: &&str| {
-        ["svg text", ".grid", ".line", ".bar"].iter().any(|start| line.starts_with(start))
+        ["svg text", ".grid", ".line", ".dot", ".bar"].iter().any(|start| line.starts_with(start))
     };
     let mut css = String::new();
     for line in STYLE.lines().filter(is_figure) {
         let (selector, rules) = line.split_once('{').unwrap_or((line, ""));
-        let rules = rules.trim_end_matches('}').split(';').filter(|rule| !rule.trim().starts_with("font"));
+        let rules =
+            rules.trim_end_matches('}').split(';').filter(|rule| !rule.trim().starts_with("font"));
         let rules: Vec<String> = rules.map(with_colors).collect();
         let _ = writeln!(css, "{} {{ {} }}", selector.trim_start_matches("svg "), rules.join(";"));
     }
@@ -124,18 +128,27 @@ mod tests {
     fn colours_are_those_of_a_light_page() {
         assert_eq!((color("--paper"), color("--ink")), ("#ffffff", "#1c2024"));
         let css = style();
-        assert!(css.contains(".line-1") && css.contains("#c2410c") && !css.contains("var("), "{css}");
+        assert!(
+            css.contains(".line-1") && css.contains("#c2410c") && !css.contains("var("),
+            "{css}"
+        );
         assert!(!css.contains("system-ui"), "fonts are those of the host: {css}");
     }
 
     #[test]
     fn figures_stand_below_each_other() {
         let figure = |height: u32| {
-            format!("<figure>\n<svg viewBox=\"0 0 900 {height}\"><rect class=\"bar-0\" width=\"9\" height=\"9\"/></svg>\n</figure>\n")
+            format!(
+                "<figure>\n<svg viewBox=\"0 0 900 {height}\"><rect class=\"bar-0\" width=\"9\" height=\"9\"/></svg>\n</figure>\n"
+            )
         };
         let nothing = "<figure><figcaption>nothing was measured</figcaption></figure>".to_owned();
-        let svg = picture("a & b", &[figure(300), nothing.clone(), figure(100)], "Sans").expect("two");
-        assert!(svg.contains("y=\"68\" width=\"900\" height=\"300\"") && svg.contains("y=\"392\""), "{svg}");
+        let svg =
+            picture("a & b", &[figure(300), nothing.clone(), figure(100)], "Sans").expect("two");
+        assert!(
+            svg.contains("y=\"68\" width=\"900\" height=\"300\"") && svg.contains("y=\"392\""),
+            "{svg}"
+        );
         assert!(svg.contains("height=\"516\"") && svg.contains("a &amp; b"));
         assert!(picture("t", &[nothing], "Sans").is_err());
         let png = png("a", &[figure(100)]).expect("a font, as on every host that shows text");

@@ -1,6 +1,7 @@
 //! The page of one run.
 
 use super::chart::{Chart, Line};
+use super::png::png;
 use super::text::{date, escape};
 use super::{TAIL_TICKS, document, parts, seconds_ticks, tail};
 use crate::result::{RunResult, Second};
@@ -29,6 +30,14 @@ pub fn run_page(result: &RunResult) -> String {
     body.push_str(&parts::leaders(results));
     body.push_str(&facts(result));
     document(&result.target, &body)
+}
+
+/// The figures of the page as PNG.
+///
+/// # Errors
+/// A sentence: no font, or nothing was measured.
+pub fn run_png(result: &RunResult) -> Result<Vec<u8>, String> {
+    png(&result.target, &[curves(result), over_time(result)])
 }
 
 fn introduction(result: &RunResult) -> String {
@@ -83,6 +92,7 @@ fn curves(result: &RunResult) -> String {
             line("produce", &result.produce_curve),
             line("end to end", &result.end_to_end_curve),
         ],
+        is_continuous: true,
     }
     .draw()
 }
@@ -102,6 +112,7 @@ fn over_time(result: &RunResult) -> String {
         x_label: "seconds of measured time",
         x_ticks: seconds_ticks(&lines),
         lines,
+        is_continuous: true,
     }
     .draw()
 }

@@ -15,7 +15,7 @@ use crate::output;
 use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::terminal::Live;
-use crate::units::Span;
+use crate::units::{Size, Span};
 use crate::workload::Durability;
 
 pub use ratios::Ratio;
@@ -247,6 +247,8 @@ impl Plan {
         let mut job = self.job(broker, Durability::PageCache, &format!("{} warm-up", broker.name));
         job.scenario.duration = self.warm_up;
         job.scenario.backlog = Span(std::time::Duration::ZERO);
+        job.scenario =
+            Scenario { history: Size(0), history_readers: 0, cold: false, ..job.scenario };
         let measured = measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
         measured.stopped.map_or(Ok(()), |stopped| Err(format!("{}: {stopped}", broker.name)))
     }

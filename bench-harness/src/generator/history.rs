@@ -69,6 +69,7 @@ impl History {
             codec: job.scenario.compression.0,
             linger: LINGER,
             batch_bytes: BATCH_BYTES,
+            delivery_timeout: job.scenario.patience.0,
             ..ProducerConfig::default()
         };
         let producer = Producer::new(&client, config);

@@ -25,6 +25,8 @@ use ringlane_wire::messages::produce::{PartitionProduceResponse, TopicProduceRes
 use ringlane_wire::messages::*;
 use ringlane_wire::{ApiKey, Decode, ErrorCode, FrameAssembler, Message, Reader, Records, Uuid};
 
+use crate::group::Groups;
+
 pub(crate) const ADDRESS: &str = "10.0.0.1:9092";
 
 /// What is done to the record with this sequence of arrival, once.
@@ -52,6 +54,7 @@ pub(crate) struct Fake {
     pub(crate) dies_after: Option<usize>,
     /// How long a fetch takes that finds something.
     pub(crate) fetch_delay: Duration,
+    pub(crate) groups: Groups,
     /// With their partitions.
     pub(crate) topics: Vec<(String, i32)>,
     pub(crate) logs: BTreeMap<Place, Vec<Bytes>>,
@@ -199,7 +202,9 @@ impl Fake {
                 let delay = if found { self.fetch_delay } else { EMPTY_FETCH_DELAY };
                 Some((delay, encode(version, id, &response)))
             }
-            other => panic!("the fake broker does not serve {other:?}"),
+            api => self.groups.answer(api, &mut body, (version, id)).or_else(|| {
+                panic!("the fake broker does not serve {api:?}");
+            }),
         }
     }
 

@@ -1,13 +1,15 @@
 //! What is measured of reading: fetches, a backlog beside the tail, a history, and the parts of partitions.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ringlane_bench::generator::Kind;
 use ringlane_bench::percentiles::Percentiles;
 use ringlane_bench::verify::Faults;
 
-use crate::fake::Fake;
-use crate::run;
+use crate::fake::{Fake, Shared};
+use crate::group::Groups;
+use crate::{run, run_on};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -86,4 +88,20 @@ fn every_partition_has_latencies_of_its_own() {
     let leaders = measured.breakdown.by_leader();
     assert_eq!((leaders.len(), leaders[0].1, leaders[0].0.node), (1, 4, 1));
     assert_eq!(leaders[0].2.of(Kind::Produce).len(), 4000);
+}
+
+#[test]
+fn a_group_reads_every_record_once_whoever_its_members_are() {
+    let settings = "rate = 200\npartitions = 5\nproducers = 2\nwarm-up = \"0s\"\nduration = \"4s\"\ngroups = 2\nconsumers = 3\n";
+    for shards in [1, 2] {
+        let fake: Shared = Rc::new(Fake { groups: Groups::of(3), ..fake() }.into());
+        let measured = run_on(&fake, settings, shards).expect("a measurement");
+        assert_eq!((measured.counts.sent.all, measured.counts.consumed.all), (800, 1600));
+        assert_eq!(measured.faults, Faults::default());
+        assert_eq!(measured.total.end_to_end.len(), 1600, "both groups are at the tail");
+        let groups = &fake.borrow().groups;
+        assert_eq!(groups.deleted.len(), 2, "all members left before");
+        // Of both groups, over all partitions: what was read is what was committed.
+        assert_eq!(groups.committed.values().sum::<i64>(), 1600);
+    }
 }

@@ -43,6 +43,7 @@ pub fn judge(scenario: &Scenario, measured: &Measured) -> Judgement {
     judge_core(scenario, measured, &mut judgement);
     judge_host(measured, &mut judgement);
     if measured.stopped.is_none() {
+        judge_past(scenario, measured, &mut judgement);
         judge_samples(measured, &mut judgement);
     }
     judgement
@@ -80,7 +81,7 @@ fn judge_records(scenario: &Scenario, measured: &Measured, judgement: &mut Judge
             thousands(counts.sent.all as f64),
         ));
     }
-    let expected = counts.acknowledged.measured * u64::from(scenario.readers);
+    let expected = counts.acknowledged.measured * u64::from(scenario.streams_of_readers());
     let is_explained = measured.stopped.is_some() || !invalid.is_empty();
     if counts.consumed.measured != expected && !is_explained {
         invalid.push(format!(
@@ -88,6 +89,32 @@ fn judge_records(scenario: &Scenario, measured: &Measured, judgement: &mut Judge
             thousands(expected as f64),
             thousands(counts.consumed.measured as f64),
         ));
+    }
+}
+
+/// Whether what the scenario says of old records happened at all.
+fn judge_past(scenario: &Scenario, measured: &Measured, judgement: &mut Judgement) {
+    let invalid = &mut judgement.invalid;
+    if scenario.history.0 > 0 && measured.history.records == 0 {
+        invalid.push("nothing of the history was read in the measured time".into());
+    }
+    let server = measured.snapshots.iter().filter_map(|snapshot| snapshot.server?.disk_read_bytes);
+    let server: Vec<u64> = server.collect();
+    if let ([first, .., last], true) = (server.as_slice(), scenario.cold) {
+        let from_disk = last - first;
+        if from_disk < measured.history.bytes / 2 {
+            invalid.push(format!(
+                "the history was to come from the disk, but of {} MiB only {} were read from it",
+                measured.history.bytes >> 20,
+                from_disk >> 20,
+            ));
+        }
+    }
+    if scenario.retention.0 > 0 && measured.deleted_records == Some(0) {
+        invalid.push(
+            "retention deleted nothing: the target looks for what is too old every log.retention.check.interval.ms, so set that below the duration, or send more than the partitions keep"
+                .into(),
+        );
     }
 }
 

@@ -8,11 +8,11 @@ use clap::Args;
 use ringlane_reactor::allowed_cpus;
 
 use super::failure::Failure;
-use super::run::{load, load_settings, read_sample};
+use super::run::{PICTURE, load, load_settings, read_sample};
 use crate::brokers::Kind;
 use crate::compare::{self, Comparison, Placement, Plan};
 use crate::output;
-use crate::page::page;
+use crate::page::{page, page_png};
 use crate::report::Colors;
 use crate::settings::Settings;
 use crate::terminal::thousands;
@@ -49,6 +49,9 @@ pub(super) struct Compare {
     /// How often each broker is measured [default: 5, quick: 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
+    /// Write the page's curves as `curves.png` besides, for a README.
+    #[arg(long)]
+    png: bool,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
@@ -58,6 +61,7 @@ pub(super) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let png = self.png;
         let plan = self.plan()?;
         let comparison = compare::run(&plan).map_err(Failure::Failed)?;
         let colors = Colors(io::stdout().is_terminal());
@@ -66,6 +70,10 @@ impl Compare {
         let html = page(&comparison).into_bytes();
         let files = vec![("compare.json".into(), json), ("index.html".into(), html)];
         output::write(&plan.out, files).map_err(Failure::Failed)?;
+        if png {
+            let picture = page_png(&comparison).map_err(Failure::Failed)?;
+            output::write(&plan.out, vec![(PICTURE.into(), picture)]).map_err(Failure::Failed)?;
+        }
         println!("page: {}", plan.out.join("index.html").display());
         match (&comparison.stopped, comparison.valid) {
             (Some(sentence), _) => Err(Failure::Failed(format!(
@@ -118,6 +126,9 @@ impl Compare {
 /// The ratios as text.
 fn table(comparison: &Comparison, colors: Colors) -> String {
     let mut text = format!("{}\n{}\n", comparison.host.sentence(), comparison.placement.sentence);
+    if let Some(tuning) = &comparison.host.tuning {
+        text.push_str(&format!("{}\n", tuning.sentence()));
+    }
     for level in &comparison.levels {
         let names: Vec<&str> = level.sides.iter().map(|side| side.target.as_str()).collect();
         let samples = level.sides.first().map_or(0, |side| side.records.acknowledged);

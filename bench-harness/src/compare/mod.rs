@@ -15,7 +15,7 @@ use crate::output;
 use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::terminal::Live;
-use crate::units::Span;
+use crate::units::{Size, Span};
 use crate::workload::Durability;
 
 pub use ratios::Ratio;
@@ -114,7 +114,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     remove(&work);
     let text = plan.scenario.write().into_bytes();
     output::write(&plan.out, vec![("scenario.toml".into(), text)])?;
-    let host = HostFacts::read();
+    let host = HostFacts::read(&plan.out);
     let outcome = start(plan, &work).map(|brokers| {
         let mut comparison = Comparison {
             valid: false,
@@ -136,7 +136,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
 fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
     let start = |kind: &Kind| {
         plan.say(&format!("starting {} ...", kind.name()));
-        kind.start(&work.join(kind.name()), &plan.placement.brokers)
+        let retention = if plan.scenario.retention.0 > 0 { kind.busy_retention() } else { &[] };
+        kind.start(&work.join(kind.name()), &plan.placement.brokers, retention)
     };
     let brokers: Vec<Broker> = plan.kinds.iter().map(start).collect::<Result<_, _>>()?;
     for broker in &brokers {
@@ -246,6 +247,8 @@ impl Plan {
         let mut job = self.job(broker, Durability::PageCache, &format!("{} warm-up", broker.name));
         job.scenario.duration = self.warm_up;
         job.scenario.backlog = Span(std::time::Duration::ZERO);
+        job.scenario =
+            Scenario { history: Size(0), history_readers: 0, cold: false, ..job.scenario };
         let measured = measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
         measured.stopped.map_or(Ok(()), |stopped| Err(format!("{}: {stopped}", broker.name)))
     }

@@ -1,7 +1,10 @@
 //! The host that was measured on: what a reader of a figure has to know. From /proc and /sys, whose texts are parsed here;
 //! what a host does not tell stays empty.
 
+use std::path::Path;
+
 use ringlane_reactor::{allowed_cpus, hostname, read_to_string};
+use ringlane_tuning::{Machine, Report, Root};
 use serde::{Deserialize, Serialize};
 
 use crate::proc::field;
@@ -27,11 +30,71 @@ pub struct HostFacts {
     pub huge_pages: String,
     /// Processes that were ready to run, averaged over the minute before.
     pub load_average: f64,
+    /// What `ringlane tune check` finds; null where its files cannot be read.
+    #[serde(default)]
+    pub tuning: Option<Tuning>,
+}
+
+/// The settings of a host that decide about latencies, as `ringlane tune check` judges them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Settings that were looked at.
+    pub checked: usize,
+    /// Those that are not as they should be.
+    pub to_mend: Vec<Finding>,
+}
+
+/// A setting that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its name, as in `ringlane tune check --only`.
+    pub setting: String,
+    /// Of what: a file, a device, CPUs.
+    pub of: String,
+    /// What it is.
+    pub is: String,
+    /// What it should be.
+    pub wanted: String,
+}
+
+impl Tuning {
+    /// Of the machine under `root`, with the broker's data in `data`.
+    fn read(root: &Path, data: &Path) -> Option<Self> {
+        let data = std::path::absolute(data).ok()?;
+        let machine = Machine::read(Root::new(root).ok()?, &data);
+        Some(Self::of(&ringlane_tuning::check(&machine, |_| true)))
+    }
+
+    fn of(report: &Report) -> Self {
+        let finding = |(knob, row): (&ringlane_tuning::Knob, &ringlane_tuning::Row)| Finding {
+            setting: knob.name.to_owned(),
+            of: row.of.clone(),
+            is: row.is.clone(),
+            wanted: if row.wanted.is_empty() { knob.wanted } else { &row.wanted }.to_owned(),
+        };
+        let to_mend = report.to_mend().map(|(knob, row)| finding((knob, row))).collect();
+        Self { checked: report.knobs.len(), to_mend }
+    }
+
+    /// In a line.
+    pub fn sentence(&self) -> String {
+        let mut names: Vec<&str> =
+            self.to_mend.iter().map(|found| found.setting.as_str()).collect();
+        names.dedup();
+        match names.len() {
+            0 => format!("all {} settings of the host are as recommended", self.checked),
+            count => format!(
+                "{count} of {} settings of the host are not as recommended: {} (`ringlane tune check` says why)",
+                self.checked,
+                names.join(", ")
+            ),
+        }
+    }
 }
 
 impl HostFacts {
-    /// Of this host, now.
-    pub fn read() -> Self {
+    /// Of this host, now; the settings of the disk are those of the one that holds `data`.
+    pub fn read(data: &Path) -> Self {
         let text = |path: &str| read_to_string(path.as_ref()).unwrap_or_default();
         let line = |path: &str| text(path).trim().to_owned();
         let meminfo = text("/proc/meminfo");
@@ -45,6 +108,7 @@ impl HostFacts {
             cpu_governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             huge_pages: chosen(&text("/sys/kernel/mm/transparent_hugepage/enabled")),
+            tuning: Tuning::read(Path::new("/"), data),
             load_average: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
         }
     }
@@ -86,8 +150,33 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "makes a machine to be read, outside any reactor"
+    )]
+    fn the_state_of_a_machine_is_what_its_check_finds() {
+        let root = std::env::temp_dir().join(format!("ringlane-host-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("proc/sys/vm")).expect("a directory");
+        let read = |swappiness: &str| {
+            std::fs::write(root.join("proc/sys/vm/swappiness"), swappiness).expect("a file");
+            Tuning::read(&root, Path::new("/var/lib/ringlane")).expect("a machine")
+        };
+        let (bad, good) = (read("60\n"), read("1\n"));
+        let found = |tuning: &Tuning| {
+            tuning.to_mend.iter().find(|found| found.setting == "swappiness").cloned()
+        };
+        let finding = found(&bad).expect("too much");
+        assert_eq!((finding.is.as_str(), finding.wanted.as_str()), ("60", "1"));
+        assert!(bad.sentence().contains("swappiness"), "{}", bad.sentence());
+        assert_eq!((found(&good), good.checked), (None, ringlane_tuning::KNOBS.len()));
+        std::fs::remove_dir_all(&root).expect("ours");
+    }
+
+    #[test]
     fn this_host_says_what_it_is() {
-        let facts = HostFacts::read();
+        let facts = HostFacts::read(Path::new("."));
+        let tuning = facts.tuning.clone().expect("a machine with /proc");
+        assert!(tuning.checked >= 10 && tuning.sentence().contains("of the host"), "{tuning:?}");
         assert!(facts.cpus > 0 && facts.memory_mib > 0 && !facts.kernel.is_empty(), "{facts:?}");
     }
 }

@@ -77,6 +77,7 @@ pub fn files(result: &RunResult, measured: &Measured) -> Vec<Named> {
         ("intervals.csv".into(), intervals_csv(&result.intervals).into_bytes()),
         ("produce.hlog".into(), log("produce latency", |interval| &interval.produce)),
         ("end-to-end.hlog".into(), log("end-to-end latency", |interval| &interval.end_to_end)),
+        ("fetch.hlog".into(), log("fetch latency", |interval| &interval.fetch)),
     ]
 }
 
@@ -106,8 +107,11 @@ fn result_csv(result: &RunResult) -> String {
         line(name, count.to_string(), "records");
     }
     line("acknowledged rate", format!("{:.1}", result.rates.acknowledged_per_s), "records/s");
-    let kinds =
-        [("produce", &result.produce_latency_us), ("end to end", &result.end_to_end_latency_us)];
+    let kinds = [
+        ("produce", &result.produce_latency_us),
+        ("end to end", &result.end_to_end_latency_us),
+        ("fetch", &result.fetch_latency_us),
+    ];
     for (kind, percentiles) in kinds {
         for (name, us) in percentiles.named() {
             line(&format!("{kind} {name}"), format!("{us:.1}"), "us");
@@ -118,6 +122,7 @@ fn result_csv(result: &RunResult) -> String {
         ("server cpu", server.cpu_us_per_record, "us/record"),
         ("server memory", server.rss_mib, "MiB"),
         ("server disk writes", server.disk_bytes_per_record, "bytes/record"),
+        ("server disk reads", server.disk_read_mib, "MiB"),
         ("server voluntary switches", server.voluntary_switches_per_record, "1/record"),
     ];
     for (name, value, unit) in used {
@@ -136,7 +141,7 @@ fn optional(value: Option<f64>) -> String {
 
 fn intervals_csv(seconds: &[Second]) -> String {
     let mut csv = "second,sent,acknowledged,consumed".to_owned();
-    for kind in ["produce", "end_to_end"] {
+    for kind in ["produce", "end_to_end", "fetch"] {
         for (name, _) in Percentiles::default().named() {
             csv.push_str(&format!(",{kind}_{name}_us"));
         }
@@ -145,7 +150,9 @@ fn intervals_csv(seconds: &[Second]) -> String {
     for second in seconds {
         let Second { sent, acknowledged, consumed, .. } = second;
         csv.push_str(&format!("{:.3},{sent},{acknowledged},{consumed}", second.second));
-        for percentiles in [&second.produce_latency_us, &second.end_to_end_latency_us] {
+        let kinds =
+            [&second.produce_latency_us, &second.end_to_end_latency_us, &second.fetch_latency_us];
+        for percentiles in kinds {
             for (_, us) in percentiles.named() {
                 csv.push_str(&format!(",{us:.1}"));
             }

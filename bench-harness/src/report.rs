@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::percentiles::Latencies;
+use crate::percentiles::{Latencies, Percentiles};
 use crate::result::RunResult;
 use crate::terminal::{micros, thousands};
 
@@ -54,7 +54,14 @@ pub fn report(result: &RunResult, produce: &Latencies, colors: Colors) -> String
     ));
     line("");
     line(&table(result));
+    let reading = reading(result);
+    if !reading.is_empty() {
+        line(&reading);
+    }
     line(&histogram(produce));
+    if let Some(tuning) = &result.host.tuning {
+        line(&format!("  {}", tuning.sentence()));
+    }
     for sentence in &result.warnings {
         line(&colors.yellow(&format!("note: {sentence}")));
     }
@@ -73,12 +80,16 @@ fn table(result: &RunResult) -> String {
     let rows = [
         ("produce", &result.produce_latency_us),
         ("end to end", &result.end_to_end_latency_us),
+        ("fetch", &result.fetch_latency_us),
         ("own lag", lag),
     ];
     for (name, percentiles) in rows {
-        let _ = write!(text, "\n  {name:<12}");
-        for (_, us) in percentiles.named() {
-            let _ = write!(text, "{:>10}", micros(us));
+        text.push_str(&row(name, percentiles));
+    }
+    if result.by_leader.len() > 1 {
+        text.push_str("\n\n  produce, by leader");
+        for leader in &result.by_leader {
+            text.push_str(&row(&leader.name(), &leader.latencies.produce_latency_us));
         }
     }
     let server = &result.server;
@@ -96,6 +107,30 @@ fn table(result: &RunResult) -> String {
         }
     }
     text + "\n"
+}
+
+/// A line of the table.
+fn row(name: &str, percentiles: &Percentiles) -> String {
+    let mut row = format!("\n  {name:<12}");
+    for (_, us) in percentiles.named() {
+        let _ = write!(row, "{:>10}", micros(us));
+    }
+    row
+}
+
+/// What was read that had been there before, and what was deleted; empty where nothing was.
+fn reading(result: &RunResult) -> String {
+    let mut text = String::new();
+    if let Some(backlog) = &result.backlog {
+        let _ = writeln!(text, "  backlog: {}", backlog.sentence());
+    }
+    if let Some(history) = &result.history {
+        let _ = writeln!(text, "  history: {}", history.sentence());
+    }
+    if let Some(deleted) = result.deleted_records {
+        let _ = writeln!(text, "  retention deleted {} records", thousands(deleted as f64));
+    }
+    text
 }
 
 /// The produce latency in steps of factor two.

@@ -1,5 +1,7 @@
 //! The result of one side of a measurement, as `result.json` holds it. Scripts rely on its names; what is added keeps them.
 
+mod parts;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::host::HostFacts;
 use crate::percentiles::{Latencies, Percentiles, micros};
 use crate::server::{Sample, ServerUse};
 use crate::validity::{acknowledged_in_window, judge};
+
+pub use parts::{Drained, OfLeader, OfPartition, PartLatencies, by_leader, by_partition};
 
 /// See the file's head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +44,25 @@ pub struct RunResult {
     pub produce_latency_us: Percentiles,
     /// Intended send to consumption.
     pub end_to_end_latency_us: Percentiles,
+    /// What a reader waited for an answer with records: from its request or, if that came later, from the intended send of
+    /// the first of them.
+    #[serde(default)]
+    pub fetch_latency_us: Percentiles,
+    /// By partition; empty where there are more than 256.
+    #[serde(default)]
+    pub by_partition: Vec<OfPartition>,
+    /// By the node that led the partition when the run began: a broker, or a core of it where cores have addresses.
+    #[serde(default)]
+    pub by_leader: Vec<OfLeader>,
+    /// What late readers found, and how fast they had read it.
+    #[serde(default)]
+    pub backlog: Option<Drained>,
+    /// What was read of the history.
+    #[serde(default)]
+    pub history: Option<Drained>,
+    /// Records that retention deleted, where the scenario sets it.
+    #[serde(default)]
+    pub deleted_records: Option<u64>,
     /// The target's process, where it is on this host.
     pub server: ServerUse,
     /// The load generator itself.
@@ -105,6 +128,8 @@ pub struct Second {
     pub consumed: u64,
     pub produce_latency_us: Percentiles,
     pub end_to_end_latency_us: Percentiles,
+    #[serde(default)]
+    pub fetch_latency_us: Percentiles,
     /// The server's CPU time over elapsed time.
     pub server_cpu_cores: Option<f64>,
     pub server_rss_mib: Option<f64>,
@@ -139,6 +164,12 @@ impl RunResult {
             records: records(measured),
             produce_latency_us: Percentiles::of(&measured.total.produce),
             end_to_end_latency_us: Percentiles::of(&measured.total.end_to_end),
+            fetch_latency_us: Percentiles::of(&measured.total.fetch),
+            by_partition: by_partition(&[&measured.breakdown], job.scenario.partitions),
+            by_leader: by_leader(&[&measured.breakdown]),
+            backlog: Drained::over(&[&measured.backlog]),
+            history: Drained::over(&[&measured.history]),
+            deleted_records: measured.deleted_records,
             server: server(measured),
             generator: Generator {
                 lag_us: Percentiles::of(&measured.total.lag),
@@ -211,6 +242,7 @@ fn seconds(measured: &Measured) -> Vec<Second> {
                 consumed: after.counts.consumed.all - before.counts.consumed.all,
                 produce_latency_us: Percentiles::of(&interval.produce),
                 end_to_end_latency_us: Percentiles::of(&interval.end_to_end),
+                fetch_latency_us: Percentiles::of(&interval.fetch),
                 server_cpu_cores: cores,
                 server_rss_mib: after.server.map(|sample| sample.rss_kib as f64 / 1024.0),
             }

@@ -19,6 +19,8 @@ pub struct Sample {
     pub rss_kib: u64,
     /// Bytes that it caused to be written to disks since it started; none where the kernel does not tell.
     pub disk_write_bytes: Option<u64>,
+    /// Bytes that it had read from disks.
+    pub disk_read_bytes: Option<u64>,
     /// How often its threads went to sleep of themselves since they started.
     pub voluntary_switches: Option<u64>,
 }
@@ -28,8 +30,15 @@ impl Sample {
     pub fn take(reactor: &Reactor, pid: u32) -> Option<Self> {
         let cpu = cpu_time(&read(pid, "stat")?)?;
         let rss_kib = field(&read(pid, "status")?, "VmRSS")?;
-        let disk_write_bytes = read(pid, "io").and_then(|text| field(&text, "write_bytes"));
-        Some(Self { at: reactor.now(), cpu, rss_kib, disk_write_bytes, voluntary_switches: None })
+        let io = read(pid, "io").unwrap_or_default();
+        Some(Self {
+            at: reactor.now(),
+            cpu,
+            rss_kib,
+            disk_write_bytes: field(&io, "write_bytes"),
+            disk_read_bytes: field(&io, "read_bytes"),
+            voluntary_switches: None,
+        })
     }
 
     /// [`Self::take`] with the switches, which means a look at every thread.
@@ -64,6 +73,9 @@ pub struct ServerUse {
     pub rss_mib: Option<f64>,
     /// Bytes written to disk for each acknowledged record.
     pub disk_bytes_per_record: Option<f64>,
+    /// Read from disk in the measured time, in MiB.
+    #[serde(default)]
+    pub disk_read_mib: Option<f64>,
     /// Voluntary switches for each acknowledged record.
     pub voluntary_switches_per_record: Option<f64>,
 }
@@ -84,6 +96,10 @@ impl ServerUse {
             cpu_cores: (!span.is_zero()).then(|| cpu.as_secs_f64() / span.as_secs_f64()),
             rss_mib: Some(rss_kib_max as f64 / 1024.0),
             disk_bytes_per_record: counted(first.disk_write_bytes, last.disk_write_bytes),
+            disk_read_mib: last
+                .disk_read_bytes
+                .zip(first.disk_read_bytes)
+                .map(|(last, first)| last.saturating_sub(first) as f64 / f64::from(1 << 20)),
             voluntary_switches_per_record: counted(
                 first.voluntary_switches,
                 last.voluntary_switches,
@@ -106,6 +122,7 @@ mod tests {
             },
             rss_kib: 0,
             disk_write_bytes: bytes,
+            disk_read_bytes: bytes.map(|bytes| bytes << 20),
             voluntary_switches: None,
         };
         let (first, last) = (sample(10, 100, Some(50)), sample(12, 600, Some(4050)));
@@ -114,6 +131,7 @@ mod tests {
         assert_eq!(used.cpu_user_us_per_record, Some(500.0));
         assert_eq!((used.cpu_cores, used.rss_mib), (Some(0.5), Some(2.0)));
         assert_eq!(used.disk_bytes_per_record, Some(4.0));
+        assert_eq!(used.disk_read_mib, Some(4000.0));
         assert_eq!(used.voluntary_switches_per_record, None);
         assert_eq!(ServerUse::between(&first, &last, 0, 1).cpu_us_per_record, None);
     }

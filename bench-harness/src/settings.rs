@@ -41,12 +41,37 @@ pub struct Settings {
     /// Producers, each with connections of its own [default: 1]
     #[arg(long)]
     pub producers: Option<u32>,
-    /// Readers, each of every record (fan-out), each with connections of its own [default: 1]
+    /// Readers, each of every record (fan-out), each with connections of its own [default: 1, or 0 where there are groups]
     #[arg(long)]
     pub readers: Option<u32>,
-    /// How long after the first record the readers begin: they have to catch up [default: 0s]
+    /// Consumer groups, each of every record: members share the partitions and commit what they have read [default: 0]
+    #[arg(long)]
+    pub groups: Option<u32>,
+    /// Members of each group [default: 1]
+    #[arg(long)]
+    pub consumers: Option<u32>,
+    /// How long after the first record the late readers begin: they have to catch up [default: 0s]
     #[arg(long, value_name = "TIME")]
     pub backlog: Option<Span>,
+    /// How many of the readers begin late; the others and the groups are at the tail meanwhile, and end-to-end latency is
+    /// theirs [default: all, if there is a backlog]
+    #[arg(long)]
+    pub late_readers: Option<u32>,
+    /// Bytes stored in a topic of their own before the run, which history readers read from its start while it is
+    /// measured [default: 0]
+    #[arg(long, value_name = "SIZE")]
+    pub history: Option<Size>,
+    /// Readers of the history, each of all of it [default: 1, if there is one]
+    #[arg(long)]
+    pub history_readers: Option<u32>,
+    /// Whether the history is dropped from the page cache before it is read, so that it comes from the disk; the target must
+    /// be on this host [default: false]
+    #[arg(long, value_name = "BOOL")]
+    pub cold: Option<bool>,
+    /// Bytes of a partition from which on the target deletes the oldest records; 0 leaves it as the target is set up
+    /// [default: 0]
+    #[arg(long, value_name = "SIZE")]
+    pub retention: Option<Size>,
     /// How long a batch waits for more records [default: 0s]
     #[arg(long, value_name = "TIME")]
     pub linger: Option<Span>,
@@ -120,7 +145,14 @@ impl Settings {
             partitions: self.partitions.or(others.partitions),
             producers: self.producers.or(others.producers),
             readers: self.readers.or(others.readers),
+            groups: self.groups.or(others.groups),
+            consumers: self.consumers.or(others.consumers),
             backlog: self.backlog.or(others.backlog),
+            late_readers: self.late_readers.or(others.late_readers),
+            history: self.history.or(others.history),
+            history_readers: self.history_readers.or(others.history_readers),
+            cold: self.cold.or(others.cold),
+            retention: self.retention.or(others.retention),
             linger: self.linger.or(others.linger),
             batch_size: self.batch_size.or(others.batch_size),
             compression: self.compression.or(others.compression),

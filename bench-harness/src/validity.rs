@@ -42,6 +42,9 @@ pub fn judge(scenario: &Scenario, measured: &Measured) -> Judgement {
     }
     judge_core(scenario, measured, &mut judgement);
     judge_host(measured, &mut judgement);
+    if measured.stopped.is_none() {
+        judge_past(scenario, measured, &mut judgement);
+    }
     // What else is wrong explains few samples, and measuring for longer mends nothing.
     if judgement.invalid.is_empty() {
         judge_samples(measured, &mut judgement);
@@ -81,7 +84,7 @@ fn judge_records(scenario: &Scenario, measured: &Measured, judgement: &mut Judge
             thousands(counts.sent.all as f64),
         ));
     }
-    let expected = counts.acknowledged.measured * u64::from(scenario.readers);
+    let expected = counts.acknowledged.measured * u64::from(scenario.streams_of_readers());
     let is_explained = measured.stopped.is_some() || !invalid.is_empty();
     if counts.consumed.measured != expected && !is_explained {
         invalid.push(format!(
@@ -89,6 +92,32 @@ fn judge_records(scenario: &Scenario, measured: &Measured, judgement: &mut Judge
             thousands(expected as f64),
             thousands(counts.consumed.measured as f64),
         ));
+    }
+}
+
+/// Whether what the scenario says of old records happened at all.
+fn judge_past(scenario: &Scenario, measured: &Measured, judgement: &mut Judgement) {
+    let invalid = &mut judgement.invalid;
+    if scenario.history.0 > 0 && measured.history.records == 0 {
+        invalid.push("nothing of the history was read in the measured time".into());
+    }
+    let server = measured.snapshots.iter().filter_map(|snapshot| snapshot.server?.disk_read_bytes);
+    let server: Vec<u64> = server.collect();
+    if let ([first, .., last], true) = (server.as_slice(), scenario.cold) {
+        let from_disk = last - first;
+        if from_disk < measured.history.bytes / 2 {
+            invalid.push(format!(
+                "the history was to come from the disk, but of {} MiB only {} were read from it",
+                measured.history.bytes >> 20,
+                from_disk >> 20,
+            ));
+        }
+    }
+    if scenario.retention.0 > 0 && measured.deleted_records == Some(0) {
+        invalid.push(
+            "retention deleted nothing: the target looks for what is too old every log.retention.check.interval.ms, so set that below the duration, or send more than the partitions keep"
+                .into(),
+        );
     }
 }
 
@@ -106,13 +135,27 @@ fn judge_schedule(scenario: &Scenario, measured: &Measured, judgement: &mut Judg
         }
         _ => false,
     };
-    if measured.stopped.is_none() && (counts.cut_short || falls_short || is_blocked) {
-        let (who, remedy) = match is_blocked || falls_short {
-            true => ("the target does not sustain the rate", "lower it; `sweep` finds the highest"),
-            false => ("the generator does not reach the rate", "give it more CPUs with --cpus"),
-        };
+    let reasons = [
+        (
+            falls_short,
+            "the target does not sustain the rate",
+            "lower it; `sweep` finds the highest",
+        ),
+        (
+            is_blocked,
+            "the target kept producers waiting for room in their buffers",
+            "give them more with --buffer, or lower the rate",
+        ),
+        (
+            counts.cut_short,
+            "the generator does not reach the rate",
+            "give it more CPUs with --cpus",
+        ),
+    ];
+    let reason = reasons.into_iter().find(|(holds, ..)| *holds && measured.stopped.is_none());
+    if let Some((_, what, remedy)) = reason {
         judgement.invalid.push(format!(
-            "{who}: {} of {} records/s were acknowledged in the measured time, so latencies are those of a queue; {remedy}",
+            "{what}: {} of {} records/s were acknowledged in the measured time, so latencies are those of a queue; {remedy}",
             thousands(reached),
             thousands(rate),
         ));

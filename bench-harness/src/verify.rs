@@ -86,6 +86,35 @@ impl Check {
         sequence < self.next && range.is_none_or(|(_, &end)| sequence >= end)
     }
 
+    /// Takes in what another member of the same group saw of the stream: what both saw was consumed twice.
+    pub fn merge(&mut self, other: &Self) {
+        let (own, others) = (self.unseen(), other.unseen());
+        let seen = |check: &Self, end: u64| {
+            let missing: u64 = check.missing.iter().map(|(start, end)| end - start).sum();
+            assert!(check.next <= end, "counted up to the later end");
+            check.next - missing
+        };
+        let next = self.next.max(other.next);
+        let both_seen = seen(self, next) + seen(other, next);
+        let mut missing = BTreeMap::new();
+        for (start, end) in &own {
+            let overlaps = others.iter().map(|(from, to)| (*start.max(from), *end.min(to)));
+            missing.extend(
+                overlaps.map(|(from, to)| (from, to.min(next))).filter(|(from, to)| from < to),
+            );
+        }
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        (self.next, self.missing) = (next, missing);
+        self.duplicated += both_seen - seen(self, next);
+    }
+
+    /// The ranges that were not seen, the last without an end.
+    fn unseen(&self) -> Vec<(u64, u64)> {
+        let missing = self.missing.iter().map(|(start, end)| (*start, *end));
+        missing.chain([(self.next, u64::MAX)]).collect()
+    }
+
     /// What is wrong, once nothing more will come.
     pub fn faults(&self, sent: &Sent) -> Faults {
         assert!(self.next <= sent.count, "only what was sent carries the run's id");
@@ -132,6 +161,28 @@ mod tests {
         assert_eq!(faults(&[0, 2], 4, &[1, 3]), (0, 0, 0));
         assert_eq!(faults(&[0, 1, 2, 3], 4, &[1, 3]), (0, 0, 0));
         assert_eq!(faults(&[0, 3], 4, &[1, 3]), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_two_members_saw_is_merged() {
+        let check = |seen: &[u64]| {
+            let mut check = Check::default();
+            for &sequence in seen {
+                check.see(sequence);
+            }
+            check
+        };
+        let merged = |one: &[u64], other: &[u64]| {
+            let mut merged = check(one);
+            merged.merge(&check(other));
+            let faults = merged.faults(&Sent { count: 8, unacknowledged: Vec::new() });
+            (faults.lost, faults.duplicated, faults.reordered)
+        };
+        assert_eq!(merged(&[0, 1, 2], &[3, 4, 5, 6, 7]), (0, 0, 0), "handed over in the middle");
+        assert_eq!(merged(&[0, 1, 2, 3], &[3, 4, 5, 6, 7]), (0, 1, 0), "read again by the next");
+        assert_eq!(merged(&[0, 1, 6, 7], &[2, 4, 5]), (1, 0, 0), "and back again, with a gap");
+        assert_eq!(merged(&[], &[0, 1, 2, 3, 4, 5, 6, 7]), (0, 0, 0));
+        assert_eq!(merged(&[0, 2, 1], &[3]), (4, 0, 1));
     }
 
     proptest! {

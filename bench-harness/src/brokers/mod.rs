@@ -5,6 +5,7 @@
 mod commit;
 mod guard;
 mod listening;
+mod page_cache;
 mod ringlane;
 mod stock_kafka;
 mod stopwatch;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 pub(crate) use commit::Commit;
 pub(crate) use listening::listening_pid;
+pub(crate) use page_cache::drop_from_page_cache;
 pub(crate) use stopwatch::Stopwatch;
 
 /// The content of a file of at most `bytes_max`.
@@ -69,16 +71,32 @@ impl Kind {
         }
     }
 
-    /// Starts it on 127.0.0.1 with its data in `directory`, pinned to `cpus`, and waits until it serves.
+    /// Starts it on 127.0.0.1 with its data in `directory`, pinned to `cpus`, with broker settings (`KEY=VALUE`) besides,
+    /// and waits until it serves.
     ///
     /// # Errors
     /// A sentence, with the end of its log.
-    pub(crate) fn start(self, directory: &Path, cpus: &[usize]) -> Result<Broker, String> {
+    pub(crate) fn start(
+        self,
+        directory: &Path,
+        cpus: &[usize],
+        settings: &[&str],
+    ) -> Result<Broker, String> {
         fs::create_dir_all(directory)
             .map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
         match self {
-            Self::Ringlane => ringlane::start(directory, cpus),
-            Self::Kafka => stock_kafka::start(directory, cpus),
+            Self::Ringlane => ringlane::start(directory, cpus, settings),
+            Self::Kafka => stock_kafka::start(directory, cpus, settings),
+        }
+    }
+
+    /// The settings with which retention runs all the time: once a second, from the start.
+    pub(crate) fn busy_retention(self) -> &'static [&'static str] {
+        match self {
+            Self::Ringlane => &["log.retention.check.interval.ms=1000"],
+            Self::Kafka => {
+                &["log.retention.check.interval.ms=1000", "log.initial.task.delay.ms=1000"]
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn prepare() -> Result<(), String> {
     }
 }
 
-pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> {
+pub(super) fn start(directory: &Path, cpus: &[usize], settings: &[&str]) -> Result<Broker, String> {
     let (log, port) = (directory.join("ringlane.log"), free_ports(1)?);
     let failed = |reason: String| format!("ringlane did not start: {reason}");
     let output = File::create(&log).map_err(|error| failed(error.to_string()))?;
@@ -72,6 +72,7 @@ pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> 
         .arg(binary()?)
         .args(["start", "--set", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])
         .args(["--set", &format!("log.dirs={}", directory.join("data").display())])
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(output)

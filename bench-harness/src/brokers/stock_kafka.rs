@@ -80,12 +80,14 @@ fn java_version(text: &str) -> Option<u32> {
     }
 }
 
-pub(super) fn start(directory: &Path, cpus: &[usize]) -> Result<Broker, String> {
+pub(super) fn start(directory: &Path, cpus: &[usize], settings: &[&str]) -> Result<Broker, String> {
     // The second port is the controller's.
     let port = free_ports(2)?;
     let began = Instant::now();
     let mut up = script("up");
-    up.args(["--cpus", &cpu_list(cpus), "--port", &port.to_string(), "--dir"]).arg(directory);
+    up.args(["--cpus", &cpu_list(cpus), "--port", &port.to_string(), "--dir"])
+        .arg(directory)
+        .args(settings);
     let guard = Guard::new(&[SCRIPT, "down", "--dir", &directory.display().to_string()])?;
     let running = Running(directory.to_owned());
     let output = up.output().map_err(|error| format!("{SCRIPT} cannot be run: {error}"))?;

@@ -8,11 +8,11 @@ use clap::Args;
 use ringlane_reactor::allowed_cpus;
 
 use super::failure::Failure;
-use super::run::{load, load_settings, read_sample};
+use super::run::{PICTURE, load, load_settings, read_sample};
 use crate::brokers::Kind;
 use crate::compare::{self, Comparison, End, Level, Placement, Plan, full_ladder, summary};
 use crate::output;
-use crate::page::{page, pictures};
+use crate::page::{page, page_png, pictures};
 use crate::report::Colors;
 use crate::settings::Settings;
 use crate::terminal::thousands;
@@ -57,6 +57,9 @@ pub(super) struct Compare {
     /// How long it may take: a rate that would not be over by then is not begun, but the first of each durability always is.
     #[arg(long, value_name = "TIME", default_value = "1h")]
     within: Span,
+    /// Write the page's curves as `curves.png` besides, for a README.
+    #[arg(long)]
+    png: bool,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
@@ -66,6 +69,7 @@ pub(super) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let png = self.png;
         let plan = self.plan()?;
         let comparison = compare::run(&plan).map_err(Failure::Failed)?;
         let colors = Colors(io::stdout().is_terminal());
@@ -78,6 +82,10 @@ impl Compare {
         ];
         files.extend(pictures(&comparison));
         output::write(&plan.out, files).map_err(Failure::Failed)?;
+        if png {
+            let picture = page_png(&comparison).map_err(Failure::Failed)?;
+            output::write(&plan.out, vec![(PICTURE.into(), picture)]).map_err(Failure::Failed)?;
+        }
         println!("page: {}", plan.out.join("index.html").display());
         match (&comparison.stopped, comparison.valid) {
             (Some(sentence), _) => Err(Failure::Failed(format!(
@@ -148,6 +156,9 @@ fn command() -> String {
 /// The ratios as text.
 fn table(comparison: &Comparison, colors: Colors) -> String {
     let mut text = format!("{}\n{}\n", comparison.host.sentence(), comparison.placement.sentence);
+    if let Some(tuning) = &comparison.host.tuning {
+        text.push_str(&format!("{}\n", tuning.sentence()));
+    }
     for level in &comparison.levels {
         let names: Vec<&str> = level.sides.iter().map(|side| side.target.as_str()).collect();
         let samples = level.sides.first().map_or(0, |side| side.records.acknowledged);

@@ -98,6 +98,8 @@ fn rows() -> Vec<Row> {
         let of = move |result: &RunResult| Some(result.end_to_end_latency_us.named()[at].1);
         rows.push((format!("end to end {name}"), "us", Box::new(of)));
     }
+    rows.push(("fetch p50".into(), "us", Box::new(|result| Some(result.fetch_latency_us.p50))));
+    rows.push(("fetch p99".into(), "us", Box::new(|result| Some(result.fetch_latency_us.p99))));
     rows.push((
         "acknowledged rate".into(),
         "records/s",

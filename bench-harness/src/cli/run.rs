@@ -12,6 +12,7 @@ use crate::brokers::listening_pid;
 use crate::generator::{Job, measure};
 use crate::host::HostFacts;
 use crate::output;
+use crate::page::{run_page, run_png};
 use crate::report::{Colors, report};
 use crate::result::RunResult;
 use crate::scenario::Scenario;
@@ -20,8 +21,9 @@ use crate::terminal::Live;
 
 /// Measure one target with one scenario.
 ///
-/// The result is a directory: `result.json` with every figure, `result.csv`, `intervals.csv` (second by second),
-/// `produce.hlog` and `end-to-end.hlog` (HDR interval logs, version 2, in ns), and `scenario.toml`, which repeats the run.
+/// The result is a directory: `index.html`, a page that needs nothing else, `result.json` with every figure, `result.csv`,
+/// `intervals.csv` (second by second), `produce.hlog`, `end-to-end.hlog` and `fetch.hlog` (HDR interval logs, version 2, in
+/// ns), and `scenario.toml`, which repeats the run.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane-bench run --target 127.0.0.1:9092 --rate 1000 --record-size 1KiB --partitions 4 --warm-up 3s --duration 15s --out steady
@@ -31,7 +33,8 @@ use crate::terminal::Live;
   ringlane-bench run --target 127.0.0.1:9092 --scenario steady/scenario.toml --out again
 
 Reading the table: p99 is the latency that 99 records in a hundred stayed below. \"produce\" ends with the
-acknowledgement, \"end to end\" when a reader has the record; \"own lag\" is how late this program itself was.")]
+acknowledgement, \"end to end\" when a reader has the record; \"fetch\" is what a reader waited for an answer with records,
+from its request or, if that came later, from the intended send of the first of them; \"own lag\" is how late this program itself was.")]
 pub(super) struct Run {
     #[command(flatten)]
     target: Target,
@@ -55,12 +58,18 @@ pub(super) struct Target {
     /// The broker's process, to sample its CPU and memory; found by its port when it is on this host.
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
+    /// Write the page's curves as `curves.png` besides, for a README.
+    #[arg(long)]
+    pub(super) png: bool,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
     settings: Settings,
 }
+
+/// The name of a picture of the page's curves.
+pub(super) const PICTURE: &str = "curves.png";
 
 impl Target {
     /// The job, and the directory for its result, which holds the scenario then.
@@ -80,12 +89,18 @@ impl Target {
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (job, directory) = self.target.job()?;
-        let host = HostFacts::read();
+        let host = HostFacts::read(&directory);
         let measured = measure(&job).map_err(Failure::Failed)?;
         let result = RunResult::new(&job.target, &job, &measured, host);
         let colors = Colors(io::stdout().is_terminal());
         print!("{}", report(&result, &measured.total.produce, colors));
-        output::write(&directory, output::files(&result, &measured)).map_err(Failure::Failed)?;
+        let mut files = output::files(&result, &measured);
+        files.push(("index.html".into(), run_page(&result).into_bytes()));
+        output::write(&directory, files).map_err(Failure::Failed)?;
+        if self.target.png {
+            let png = run_png(&result).map_err(Failure::Failed)?;
+            output::write(&directory, vec![(PICTURE.into(), png)]).map_err(Failure::Failed)?;
+        }
         let out = directory.display();
         match result.invalid.len() {
             0 => Ok(()),

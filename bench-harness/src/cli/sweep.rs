@@ -6,11 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::run::Target;
+use super::run::{PICTURE, Target};
 use crate::generator::{Measured, measure};
 use crate::host::HostFacts;
 use crate::output;
-use crate::page::sweep_page;
+use crate::page::{sweep_page, sweep_png};
 use crate::result::RunResult;
 use crate::search::Search;
 use crate::terminal::{micros, thousands};
@@ -70,7 +70,7 @@ impl Sweep {
         while let Some(rate) = search.next_rate() {
             job.scenario.rate = Rate::PerSecond(rate);
             let measured = measure(&job).map_err(Failure::Failed)?;
-            let result = RunResult::new(&job.target, &job, &measured, HostFacts::read());
+            let result = RunResult::new(&job.target, &job, &measured, HostFacts::read(&out));
             let step = self.step(rate, bound_us, &result);
             write_step(&out, rate, &result, &measured)?;
             search.tried(step.holds);
@@ -92,6 +92,10 @@ impl Sweep {
         let html = sweep_page(&results, bound_us, search.highest()).into_bytes();
         let files = vec![("sweep.json".into(), json), ("index.html".into(), html)];
         output::write(&out, files).map_err(Failure::Failed)?;
+        if self.target.png {
+            let png = sweep_png(&results).map_err(Failure::Failed)?;
+            output::write(&out, vec![(PICTURE.into(), png)]).map_err(Failure::Failed)?;
+        }
         match search.highest() {
             Some(rate) => {
                 println!(

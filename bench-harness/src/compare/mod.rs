@@ -18,7 +18,7 @@ use crate::output;
 use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::terminal::Live;
-use crate::units::{Rate, Span};
+use crate::units::{Rate, Size, Span};
 use crate::workload::Durability;
 
 use ladder::Measurement;
@@ -156,7 +156,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     plan.remove_earlier();
     let text = plan.scenario.write().into_bytes();
     output::write(&plan.out, vec![("scenario.toml".into(), text)])?;
-    let host = HostFacts::read();
+    let host = HostFacts::read(&plan.out);
     let outcome = start(plan, &work).map(|brokers| {
         let mut comparison = Comparison {
             valid: false,
@@ -190,7 +190,8 @@ fn interrupted() -> Result<(), String> {
 fn start(plan: &Plan, work: &Path) -> Result<Vec<Broker>, String> {
     let start = |kind: &Kind| {
         plan.say(&format!("starting {} ...", kind.name()));
-        kind.start(&work.join(kind.name()), &plan.placement.brokers)
+        let retention = if plan.scenario.retention.0 > 0 { kind.busy_retention() } else { &[] };
+        kind.start(&work.join(kind.name()), &plan.placement.brokers, retention)
     };
     let brokers: Result<Vec<Broker>, String> = plan.kinds.iter().map(start).collect();
     interrupted()?;
@@ -260,6 +261,8 @@ impl Plan {
         let mut job = self.job(broker, Durability::PageCache, self.rates[0], &name);
         job.scenario.duration = self.warm_up;
         job.scenario.backlog = Span(std::time::Duration::ZERO);
+        job.scenario =
+            Scenario { history: Size(0), history_readers: 0, cold: false, ..job.scenario };
         let measured = measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
         measured.stopped.map_or(Ok(()), |stopped| Err(format!("{}: {stopped}", broker.name)))
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::generator::{Counts, Interval, Measured};
+use crate::generator::{Breakdown, Counts, Drain, Interval, Measured};
 use crate::percentiles::Percentiles;
-use crate::result::{Records, RunResult, Second, curve};
+use crate::result::{Drained, Records, RunResult, Second, by_leader, by_partition, curve};
 use crate::server::ServerUse;
 use crate::verify::Faults;
 
@@ -14,6 +14,11 @@ pub(crate) fn pool(runs: &[Run]) -> RunResult {
     let (first, _) = runs.first().expect("a pool has a run");
     let measured = measured(runs);
     let results = || runs.iter().map(|(result, _)| result);
+    let rounds: Vec<&Breakdown> = runs.iter().map(|(_, measured)| &measured.breakdown).collect();
+    let drains = |of: fn(&Measured) -> &Drain| {
+        Drained::over(&runs.iter().map(|(_, measured)| of(measured)).collect::<Vec<_>>())
+    };
+    let partitions = first.scenario["partitions"].as_u64().unwrap_or(1).max(1) as u32;
     let seconds: f64 = results().map(|result| result.seconds).sum();
     let mut rates = first.rates;
     rates.sent_per_s = weighted(runs, |result| result.rates.sent_per_s) / seconds;
@@ -32,6 +37,12 @@ pub(crate) fn pool(runs: &[Run]) -> RunResult {
         records: records(runs),
         produce_latency_us: Percentiles::of(&measured.total.produce),
         end_to_end_latency_us: Percentiles::of(&measured.total.end_to_end),
+        fetch_latency_us: Percentiles::of(&measured.total.fetch),
+        by_partition: by_partition(&rounds, partitions),
+        by_leader: by_leader(&rounds),
+        backlog: drains(|measured| &measured.backlog),
+        history: drains(|measured| &measured.history),
+        deleted_records: results().map(|result| result.deleted_records).sum(),
         server: server(runs),
         generator,
         intervals: intervals(runs),
@@ -78,6 +89,7 @@ fn server(runs: &[Run]) -> ServerUse {
         cpu_cores: median(|used| used.cpu_cores),
         rss_mib: median(|used| used.rss_mib),
         disk_bytes_per_record: median(|used| used.disk_bytes_per_record),
+        disk_read_mib: median(|used| used.disk_read_mib),
         voluntary_switches_per_record: median(|used| used.voluntary_switches_per_record),
     }
 }

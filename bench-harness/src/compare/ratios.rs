@@ -45,6 +45,8 @@ fn figures() -> Vec<(String, &'static str, Pick)> {
     let mut add = |name: &str, unit, pick: fn(&RunResult) -> Option<f64>| {
         figures.push((name.to_owned(), unit, Box::new(pick)));
     };
+    add("fetch p50", "us", |result| Some(result.fetch_latency_us.p50));
+    add("fetch p99", "us", |result| Some(result.fetch_latency_us.p99));
     add("acknowledged rate", "records/s", |result| Some(result.rates.acknowledged_per_s));
     add("broker CPU", "us/record", |result| result.server.cpu_us_per_record);
     add("broker memory", "MiB", |result| result.server.rss_mib);

@@ -8,12 +8,15 @@ use std::time::Duration;
 use ringlane_client::Client;
 use ringlane_reactor::{Instant, Mailbox, Queue, Reactor, Sender, Task, read_to_string};
 
+use super::breakdown::Breakdown;
+use super::drain::Drain;
 use super::plan::Times;
 use super::send::client_config;
 use super::setup::{Prepared, prepare};
 use super::tally::{Counts, Interval};
 use super::worker::{End, INTERVAL, Order, Report};
 use super::{Job, Measured, Snapshot};
+use crate::brokers::drop_from_page_cache;
 use crate::proc::HostCpu;
 use crate::record::Stream;
 use crate::server::Sample;
@@ -48,7 +51,7 @@ pub(super) async fn run(
             let measured = measure(job, reactor, &inbox, &orders, &prepared).await;
             drop(interruption);
             // A target that is gone keeps its topics.
-            let _ = reactor.timeout(CLEAN_UP_MAX, prepared.clean_up()).await;
+            let _ = reactor.timeout(CLEAN_UP_MAX, prepared.clean_up(job)).await;
             measured
         }
     };
@@ -88,6 +91,11 @@ async fn measure(
             _ => unreachable!("a shard that has not started has nothing else to tell"),
         }
     }
+    prepared.wait_for_groups(job).await?;
+    if job.scenario.cold {
+        let topic = prepared.run.history.as_deref().expect("cold is a history");
+        drop_from_page_cache(job.server_pid, topic)?;
+    }
     let times = Times::new(reactor.now() + START_DELAY, &job.scenario);
     tell_all(orders, || Order::Start(times)).await;
     let board = Rc::new(RefCell::new(vec![Counts::default(); orders.len()]));
@@ -106,11 +114,15 @@ async fn measure(
             snapshot.counts = *counts;
         }
     }
-    let measured = gather(job.scenario.readers, watch.intervals, ends, snapshots);
+    let deletes = job.scenario.retention.0 > 0 && stopped.is_none();
+    let deleted_records = if deletes { prepared.deleted_records(job).await } else { None };
+    let readers = job.scenario.streams_of_readers();
+    let measured = gather(readers, watch.intervals, ends, snapshots);
     Ok(Measured {
         started_ms: sampler.wall_at(times.window_start),
         window,
         durability: prepared.durability,
+        deleted_records,
         stopped,
         ..measured
     })
@@ -145,7 +157,7 @@ impl Watch {
         Self {
             times,
             patience: job.scenario.patience.0,
-            readers: u64::from(job.scenario.readers),
+            readers: u64::from(job.scenario.streams_of_readers()),
             intervals: Vec::new(),
             boundaries: Vec::new(),
             moved_at: times.start,
@@ -287,6 +299,13 @@ fn gather(
     let shares = ends.iter().filter_map(|end| end.cpu_share);
     let busiest_core = shares.reduce(f64::max);
     let counts: Vec<Counts> = ends.iter().map(|end| end.counts).collect();
+    let (mut breakdown, mut backlog, mut history) =
+        (Breakdown::default(), Drain::default(), Drain::default());
+    for end in &ends {
+        breakdown.add(&end.breakdown);
+        backlog.add(&end.backlog);
+        history.add(&end.history);
+    }
     Measured {
         started_ms: 0,
         window: Duration::ZERO,
@@ -295,6 +314,10 @@ fn gather(
         total,
         intervals,
         snapshots,
+        breakdown,
+        backlog,
+        history,
+        deleted_records: None,
         busiest_core,
         durability: None,
         stopped: None,
@@ -304,13 +327,16 @@ fn gather(
 
 /// What every reader should have seen of every stream, against what it has.
 fn faults(readers: u32, ends: &[End]) -> Faults {
-    let seen: BTreeMap<(u32, Stream), &Check> =
-        ends.iter().flat_map(|end| &end.seen).map(|(key, check)| (*key, check)).collect();
+    let mut seen: BTreeMap<(u32, Stream), Check> = BTreeMap::new();
+    for (key, check) in ends.iter().flat_map(|end| &end.seen) {
+        // Members of one group on several shards: a partition may have moved between them.
+        seen.entry(*key).and_modify(|known| known.merge(check)).or_insert_with(|| check.clone());
+    }
     let nothing = Check::default();
     let mut faults = Faults::default();
     for (stream, sent) in ends.iter().flat_map(|end| &end.sent) {
         for reader in 0..readers {
-            faults += seen.get(&(reader, *stream)).unwrap_or(&&nothing).faults(sent);
+            faults += seen.get(&(reader, *stream)).unwrap_or(&nothing).faults(sent);
         }
     }
     faults

@@ -1,7 +1,10 @@
 //! The load generator: one shard a core, each with its own producers, readers and connections. The conductor, on the first
 //! shard, prepares the target, starts all at one moment, gathers what they report and decides when it is over.
 
+mod breakdown;
 mod conduct;
+mod drain;
+mod history;
 mod plan;
 mod read;
 mod send;
@@ -22,6 +25,8 @@ use crate::terminal::Live;
 use crate::verify::Faults;
 use crate::workload::Durability;
 
+pub use breakdown::{Breakdown, Kind, Layout, Leader, Share};
+pub use drain::Drain;
 pub use tally::{Counts, Interval, Stage};
 
 /// What is to be measured, where, and how it is shown meanwhile.
@@ -71,6 +76,14 @@ pub struct Measured {
     pub total: Interval,
     /// Latencies of each second of the measured time, and of what came after it in the last.
     pub intervals: Vec<Interval>,
+    /// Latencies by partition and leader.
+    pub breakdown: Breakdown,
+    /// What late readers found when they began.
+    pub backlog: Drain,
+    /// What was read of the history.
+    pub history: Drain,
+    /// Records that retention deleted, where that was asked for and the target tells.
+    pub deleted_records: Option<u64>,
     /// At the start of the measured time, each second, and at its end.
     pub snapshots: Vec<Snapshot>,
     /// The busiest shard's time on a CPU over elapsed time.

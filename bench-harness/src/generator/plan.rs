@@ -1,8 +1,11 @@
 //! Who sends which record where. Pure: every shard works out the same plan and does its own part of it.
 
+use std::sync::Arc;
+
 use ringlane_client::murmur2;
 use ringlane_reactor::{Instant, Rng};
 
+use super::breakdown::Layout;
 use crate::record::Stream;
 use crate::scenario::Scenario;
 use crate::workload::KeyPicker;
@@ -12,6 +15,37 @@ use crate::workload::KeyPicker;
 pub(super) struct Run {
     pub(super) id: u64,
     pub(super) topics: Vec<String>,
+    /// The topic with the history, if there is one.
+    pub(super) history: Option<String>,
+    /// Who leads the partitions of `topics`.
+    pub(super) layout: Arc<Layout>,
+}
+
+impl Run {
+    pub(super) fn new(id: u64, topics: u32, has_history: bool) -> Self {
+        Self {
+            id,
+            topics: (0..topics).map(|number| format!("{}-{number}", name(id))).collect(),
+            history: has_history.then(|| format!("{}-history", name(id))),
+            layout: Arc::default(),
+        }
+    }
+
+    /// The place of one of the topics in their list.
+    pub(super) fn topic_number(&self, topic: &str) -> usize {
+        let number = topic.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
+        number.expect("a topic of the run ends with its number")
+    }
+
+    /// The id of a group.
+    pub(super) fn group(&self, number: u32) -> String {
+        format!("{}-group-{number}", name(self.id))
+    }
+}
+
+/// What everything of a run is called, so that nobody takes it for his own.
+fn name(id: u64) -> String {
+    format!("ringlane-bench-{id:016x}")
 }
 
 /// The times of a run.

@@ -1,9 +1,13 @@
 //! Before the first record: topics of the run's own, with the durability that is asked for, each partition led.
 
-use ringlane_client::{Admin, Client, ConfigEntry, ConfigResource, Error, NewTopic};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ringlane_client::{Admin, Client, ConfigEntry, ConfigResource, Error, NewTopic, Position};
 use ringlane_reactor::Reactor;
 
 use super::Job;
+use super::breakdown::Layout;
 use super::plan::Run;
 use super::send::client_config;
 use crate::workload::Durability;
@@ -13,6 +17,8 @@ pub(super) struct Prepared {
     pub(super) run: Run,
     /// Where acknowledged records are, as the target says; none when it does not.
     pub(super) durability: Option<Durability>,
+    is_ringlane: bool,
+    client: Client,
     admin: Admin,
 }
 
@@ -31,21 +37,15 @@ pub(super) async fn prepare(job: &Job, reactor: &Reactor) -> Result<Prepared, St
     let admin = Admin::new(&client);
     let settings = broker_settings(&client, &admin).await;
     let is_ringlane = settings.iter().any(|setting| setting.name == RINGLANE_DURABLE);
-    let configs = topic_settings(job.scenario.durability, is_ringlane);
-    let id = reactor.random_u64();
-    let mut topics = Vec::new();
-    for number in 0..job.scenario.topics {
-        let name = format!("ringlane-bench-{id:016x}-{number}");
-        let mut topic = NewTopic::new(&name, job.scenario.partitions as i32);
-        topic.configs.clone_from(&configs);
-        let created = admin.create_topic(&topic).await;
-        created.map_err(|error| format!("the topic of the run cannot be created: {error}"))?;
-        topics.push(name);
-    }
-    let mut prepared = Prepared { run: Run { id, topics }, durability: None, admin };
-    let outcome = prepared.finish(job, &client).await;
+    let run = Run::new(reactor.random_u64(), job.scenario.topics, job.scenario.history.0 > 0);
+    let mut prepared = Prepared { run, durability: None, is_ringlane, client, admin };
+    let outcome = prepared.create_topics(job).await;
+    let outcome = match outcome {
+        Ok(()) => prepared.finish(job).await,
+        Err(sentence) => Err(sentence),
+    };
     if outcome.is_err() {
-        prepared.clean_up().await;
+        prepared.clean_up(job).await;
     }
     outcome.map(|()| prepared)
 }
@@ -80,6 +80,12 @@ fn topic_settings(durability: Durability, is_ringlane: bool) -> Vec<(String, Str
     vec![(setting.0.to_owned(), setting.1.to_owned())]
 }
 
+/// The settings of a topic whose partitions keep so many bytes: four segments of a fourth.
+fn retention_settings(bytes: u64) -> Vec<(String, String)> {
+    let settings = [("retention.bytes", bytes), ("segment.bytes", bytes / 4)];
+    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
+}
+
 /// What a topic's settings mean for its durability.
 fn durability(settings: &[ConfigEntry]) -> Option<Durability> {
     let value = |name: &str| {
@@ -94,8 +100,26 @@ fn durability(settings: &[ConfigEntry]) -> Option<Durability> {
 }
 
 impl Prepared {
-    async fn finish(&mut self, job: &Job, client: &Client) -> Result<(), String> {
-        self.wait_for_leaders(job, client).await?;
+    async fn create_topics(&self, job: &Job) -> Result<(), String> {
+        let configs = topic_settings(job.scenario.durability, self.is_ringlane);
+        let mut trimmed = configs.clone();
+        if job.scenario.retention.0 > 0 {
+            trimmed.extend(retention_settings(job.scenario.retention.0));
+        }
+        let topics = self.run.topics.iter().map(|name| (name, &trimmed));
+        let history = self.run.history.iter().map(|name| (name, &configs));
+        for (name, configs) in topics.chain(history) {
+            let mut topic = NewTopic::new(name, job.scenario.partitions as i32);
+            topic.configs.clone_from(configs);
+            let created = self.admin.create_topic(&topic).await;
+            created.map_err(|error| format!("the topic of the run cannot be created: {error}"))?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, job: &Job) -> Result<(), String> {
+        self.wait_for_leaders(job).await?;
+        self.run.layout = Arc::new(self.layout());
         let resource = ConfigResource::Topic(self.run.topics[0].clone());
         let settings = self.admin.describe_configs(&resource).await.unwrap_or_default();
         self.durability = durability(&settings);
@@ -107,14 +131,15 @@ impl Prepared {
         Err(format!("durability {asked} was asked for, but the target says {told} of the topic"))
     }
 
-    async fn wait_for_leaders(&self, job: &Job, client: &Client) -> Result<(), String> {
-        let reactor = client.reactor();
+    async fn wait_for_leaders(&self, job: &Job) -> Result<(), String> {
+        let reactor = self.client.reactor();
         let deadline = reactor.now() + job.scenario.patience.0;
-        let names: Vec<&str> = self.run.topics.iter().map(String::as_str).collect();
+        let names: Vec<&str> =
+            self.run.topics.iter().chain(&self.run.history).map(String::as_str).collect();
         loop {
-            let outcome = client.refresh(&names).await;
+            let outcome = self.client.refresh(&names).await;
             let is_led = |name: &&str| {
-                client.known_topic(name).is_some_and(|topic| {
+                self.client.known_topic(name).is_some_and(|topic| {
                     let partitions = &topic.partitions;
                     partitions.len() == job.scenario.partitions as usize
                         && partitions.iter().all(|partition| partition.leader.is_some())
@@ -130,16 +155,82 @@ impl Prepared {
                     "the run's partitions have no leaders after {patience}{reason}"
                 ));
             }
-            reactor.sleep(client.config().backoff_min).await;
+            reactor.sleep(self.client.config().backoff_min).await;
         }
     }
 
-    /// Deletes the topics, as far as the target still answers.
-    pub(super) async fn clean_up(&self) {
+    /// Who leads what; they all have leaders.
+    fn layout(&self) -> Layout {
+        let topics = self.run.topics.iter().filter_map(|name| self.client.known_topic(name));
+        let leaders: Vec<i32> = topics
+            .flat_map(|topic| topic.partitions.iter().filter_map(|p| p.leader).collect::<Vec<_>>())
+            .collect();
+        let brokers = self.client.brokers().into_iter();
+        let addresses: BTreeMap<i32, String> =
+            brokers.map(|broker| (broker.id, broker.address.to_string())).collect();
+        Layout::new(&leaders, &addresses, self.is_ringlane)
+    }
+
+    /// Waits until every group has all its members, and they have all partitions.
+    ///
+    /// # Errors
+    /// A sentence, when that takes longer than the scenario's patience.
+    pub(super) async fn wait_for_groups(&self, job: &Job) -> Result<(), String> {
+        let scenario = &job.scenario;
+        let reactor = self.client.reactor();
+        let deadline = reactor.now() + scenario.patience.0;
+        for group in (0..scenario.groups).map(|number| self.run.group(number)) {
+            loop {
+                let described = self.admin.describe_group(&group).await;
+                let why = match described {
+                    Ok(group) => {
+                        let assigned = group.members.iter().flat_map(|member| &member.assigned);
+                        let assigned = assigned.map(|(_, of)| of.len() as u64).sum::<u64>();
+                        let members = group.members.len();
+                        if members == scenario.consumers as usize
+                            && assigned == scenario.partition_count()
+                        {
+                            break;
+                        }
+                        format!("it is {} with {members} members", group.state)
+                    }
+                    Err(error) => error.to_string(),
+                };
+                if reactor.now() >= deadline {
+                    let patience = scenario.patience;
+                    return Err(format!(
+                        "a consumer group is not complete after {patience}: {why}"
+                    ));
+                }
+                reactor.sleep(self.client.config().backoff_min).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that retention has deleted; none where the target does not tell.
+    pub(super) async fn deleted_records(&self, job: &Job) -> Option<u64> {
+        let wanted: Vec<(i32, Position)> = (0..job.scenario.partitions)
+            .map(|partition| (partition as i32, Position::Earliest))
+            .collect();
+        let mut deleted = 0;
         for topic in &self.run.topics {
+            let found = self.client.list_offsets(topic, &wanted).await.ok()?;
+            deleted += found.iter().map(|at| at.offset.max(0).unsigned_abs()).sum::<u64>();
+        }
+        Some(deleted)
+    }
+
+    /// Deletes the topics and groups, as far as the target still answers.
+    pub(super) async fn clean_up(&self, job: &Job) {
+        for topic in self.run.topics.iter().chain(&self.run.history) {
             if self.admin.delete_topic(topic).await.is_err() {
                 return;
             }
+        }
+        for group in 0..job.scenario.groups {
+            // It may still have a member that the coordinator has not missed yet.
+            let _ = self.admin.delete_group(&self.run.group(group)).await;
         }
     }
 }

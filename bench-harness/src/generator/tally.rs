@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::breakdown::{Breakdown, Kind};
 use crate::percentiles::{Latencies, latencies};
 
 /// Counts since the start. `measured` are those of the measured time, by their intended send time.
@@ -79,6 +80,9 @@ pub struct Interval {
     pub produce: Latencies,
     /// Intended send to consumption.
     pub end_to_end: Latencies,
+    /// What a reader waited for an answer with records, from the request or, if it came later, from the intended send of the
+    /// first of them: a wait for nothing to read is not the target's.
+    pub fetch: Latencies,
     /// How late the generator itself was.
     pub lag: Latencies,
 }
@@ -86,7 +90,7 @@ pub struct Interval {
 impl Interval {
     /// Nothing yet.
     pub fn empty() -> Self {
-        Self { produce: latencies(), end_to_end: latencies(), lag: latencies() }
+        Self { produce: latencies(), end_to_end: latencies(), fetch: latencies(), lag: latencies() }
     }
 
     /// Takes in another's.
@@ -94,6 +98,7 @@ impl Interval {
         let grows = "a histogram that resizes takes any other";
         self.produce.add(&other.produce).expect(grows);
         self.end_to_end.add(&other.end_to_end).expect(grows);
+        self.fetch.add(&other.fetch).expect(grows);
         self.lag.add(&other.lag).expect(grows);
     }
 }
@@ -105,13 +110,15 @@ pub(super) struct Tally(Rc<RefCell<Inner>>);
 struct Inner {
     counts: Counts,
     interval: Interval,
+    breakdown: Breakdown,
     first_error: Option<String>,
 }
 
 impl Tally {
-    pub(super) fn new() -> Self {
-        let inner =
-            Inner { counts: Counts::default(), interval: Interval::empty(), first_error: None };
+    /// Nothing yet; the latencies of partitions are kept apart in `breakdown`.
+    pub(super) fn new(breakdown: Breakdown) -> Self {
+        let (counts, interval) = (Counts::default(), Interval::empty());
+        let inner = Inner { counts, interval, breakdown, first_error: None };
         Self(Rc::new(RefCell::new(inner)))
     }
 
@@ -122,6 +129,11 @@ impl Tally {
     /// The latencies since the last call.
     pub(super) fn take_interval(&self) -> Interval {
         std::mem::replace(&mut self.0.borrow_mut().interval, Interval::empty())
+    }
+
+    /// The latencies by partition, at the end.
+    pub(super) fn take_breakdown(&self) -> Breakdown {
+        std::mem::take(&mut self.0.borrow_mut().breakdown)
     }
 
     pub(super) fn first_error(&self) -> Option<String> {
@@ -144,24 +156,37 @@ impl Tally {
         }
     }
 
-    pub(super) fn acknowledged(&self, latency: Duration, is_measured: bool) {
+    /// A record of this partition, counted over all topics, was acknowledged.
+    pub(super) fn acknowledged(&self, partition: usize, latency: Duration, is_measured: bool) {
         let mut inner = self.0.borrow_mut();
         inner.counts.acknowledged.add(is_measured);
         if is_measured {
-            record(&mut inner.interval.produce, latency);
+            let nanos = record(&mut inner.interval.produce, latency);
+            inner.breakdown.record(partition, Kind::Produce, nanos);
         }
     }
 
-    pub(super) fn consumed(&self, latency: Duration, is_measured: bool) {
+    /// One was consumed.
+    pub(super) fn consumed(&self, partition: usize, latency: Duration, is_measured: bool) {
         let mut inner = self.0.borrow_mut();
         inner.counts.consumed.add(is_measured);
         if is_measured {
-            record(&mut inner.interval.end_to_end, latency);
+            let nanos = record(&mut inner.interval.end_to_end, latency);
+            inner.breakdown.record(partition, Kind::EndToEnd, nanos);
         }
+    }
+
+    /// Records of the measured time were fetched.
+    pub(super) fn fetched(&self, partition: usize, latency: Duration) {
+        let mut inner = self.0.borrow_mut();
+        let nanos = record(&mut inner.interval.fetch, latency);
+        inner.breakdown.record(partition, Kind::Fetch, nanos);
     }
 }
 
-fn record(latencies: &mut Latencies, latency: Duration) {
+/// Records `latency`, and gives it in ns.
+fn record(latencies: &mut Latencies, latency: Duration) -> u64 {
     let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
     latencies.record(nanos).expect("a histogram that resizes takes any value");
+    nanos
 }

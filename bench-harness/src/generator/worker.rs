@@ -5,12 +5,15 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringlane_client::Error;
+use ringlane_client::{Consumer, Error};
 use ringlane_reactor::{Instant, Mailbox, Queue, Reactor, Sender, Task, read_to_string};
 
 use super::Job;
+use super::breakdown::Breakdown;
+use super::drain::Drain;
+use super::history::History;
 use super::plan::{Run, Times};
-use super::read::{Reader, Readers};
+use super::read::{Connected, Readers};
 use super::send::Senders;
 use super::tally::{Counts, Interval, Tally};
 use crate::proc::{CpuTime, cpu_time};
@@ -57,6 +60,9 @@ pub(super) struct End {
     pub(super) last: Interval,
     pub(super) sent: Vec<(Stream, Sent)>,
     pub(super) seen: Vec<((u32, Stream), Check)>,
+    pub(super) breakdown: Breakdown,
+    pub(super) backlog: Drain,
+    pub(super) history: Drain,
     /// The share of the measured time for which its thread was on a CPU.
     pub(super) cpu_share: Option<f64>,
     pub(super) first_error: Option<String>,
@@ -70,6 +76,15 @@ struct Worker {
     reports: Sender<(u16, Report)>,
 }
 
+/// What a shard has connected.
+struct Parts {
+    senders: Rc<Senders>,
+    readers: Rc<Readers>,
+    connected: Connected,
+    history: Rc<History>,
+    history_consumers: Vec<Consumer>,
+}
+
 /// Runs a shard's part.
 pub(super) async fn run(
     job: Job,
@@ -77,31 +92,38 @@ pub(super) async fn run(
     orders: Mailbox<Order>,
     reports: Sender<(u16, Report)>,
 ) -> io::Result<()> {
-    let worker = Worker { job: Rc::new(job), reactor, tally: Tally::new(), reports };
     let Order::Prepare(run) = orders.receive().await else { return Ok(()) };
-    let (senders, readers, connected) = match worker.connect(&run).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            worker.report(Report::Failed(error.to_string())).await;
-            // The others may need longer to find out.
-            while !matches!(orders.receive().await, Order::End) {}
-            return Ok(());
-        }
-    };
+    let tally = Tally::new(Breakdown::new(run.layout.clone()));
+    let worker = Worker { job: Rc::new(job), reactor, tally, reports };
+    let Parts { senders, readers, connected, history, history_consumers } =
+        match worker.connect(&run).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                worker.report(Report::Failed(error.to_string())).await;
+                // The others may need longer to find out.
+                while !matches!(orders.receive().await, Order::End) {}
+                return Ok(());
+            }
+        };
     worker.report(Report::Ready).await;
     let Order::Start(times) = orders.receive().await else { return Ok(()) };
-    let begin = times.start + worker.job.scenario.backlog.0;
-    let reading = readers.start(connected, times, begin);
+    let scenario = &worker.job.scenario;
+    let reading = readers.start(connected.readers, times, times.start + scenario.backlog.0);
+    let remembering = history.start(history_consumers, scenario.partitions, times.window_start);
     let sending = worker.reactor.spawn(Queue::Client, senders.clone().send(*run, times));
     let ticking = worker.tick(times);
     let measuring = worker.measure_cpu(times);
     while !matches!(orders.receive().await, Order::End) {}
-    drop((sending, reading, ticking));
+    drop((sending, reading, remembering, ticking));
+    readers.end(connected.members).await;
     let end = End {
         counts: worker.tally.counts(),
         last: worker.tally.take_interval(),
         sent: senders.sent(),
         seen: readers.take_checks().into_iter().collect(),
+        breakdown: worker.tally.take_breakdown(),
+        backlog: readers.take_backlog(),
+        history: history.take_read(),
         cpu_share: measuring.share(&worker.reactor),
         first_error: worker.tally.first_error(),
     };
@@ -110,11 +132,12 @@ pub(super) async fn run(
 }
 
 impl Worker {
-    async fn connect(&self, run: &Run) -> Result<(Rc<Senders>, Rc<Readers>, Vec<Reader>), Error> {
-        let senders = Senders::connect(self.job.clone(), &self.reactor, run, &self.tally).await?;
-        let (readers, connected) =
-            Readers::connect(&self.job, &self.reactor, run, &self.tally).await?;
-        Ok((senders, readers, connected))
+    async fn connect(&self, run: &Run) -> Result<Parts, Error> {
+        let (job, reactor, tally) = (&self.job, &self.reactor, &self.tally);
+        let (history, history_consumers) = History::store(job, reactor, run, tally).await?;
+        let senders = Senders::connect(job.clone(), reactor, run, tally).await?;
+        let (readers, connected) = Readers::connect(job, reactor, run, tally).await?;
+        Ok(Parts { senders, readers, connected, history, history_consumers })
     }
 
     async fn report(&self, report: Report) {

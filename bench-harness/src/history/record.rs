@@ -35,10 +35,10 @@ pub(crate) fn record(plan: &Plan, commit: Commit) -> Result<Entry, String> {
     if termination_requested() {
         return Err("interrupted; nothing was recorded".into());
     }
-    let host = HostFacts::read();
+    let host = HostFacts::read(&plan.data);
     let placement = Placement::of(&allowed_cpus());
     remove(&plan.data);
-    let started = Kind::Ringlane.start(&plan.data, &placement.brokers);
+    let started = Kind::Ringlane.start(&plan.data, &placement.brokers, &[]);
     let measured = started.and_then(|broker| plan.measure_all(&broker, &placement, &host));
     remove(&plan.data);
     let runs = measured?;

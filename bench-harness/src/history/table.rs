@@ -35,7 +35,7 @@ fn block(entries: &[&Entry], scenario: &str, colors: Colors) -> String {
     let mut text = format!("\n  {scenario}, {asked}, durability {}\n", first.durability);
     let _ = writeln!(
         text,
-        "  {:<9}{:<18}{:>11}{:>10}{:>26}{:>10}{:>10}{:>14}{:>12}",
+        "  {:<9}{:<18}{:>11}{:>10}{:>30}{:>10}{:>10}{:>14}{:>12}",
         "commit",
         "measured",
         "records/s",
@@ -58,7 +58,7 @@ fn row(entry: &Entry, figures: &Figures) -> String {
     let cpu = figures.cpu_us_per_record.map_or_else(|| "-".to_owned(), |us| format!("{us:.1} µs"));
     let date = entry.date.trim_end_matches(" UTC");
     format!(
-        "  {:<9}{date:<18}{:>11}{:>10}{:>26}{:>10}{:>10}{:>14}{cpu:>12}{}",
+        "  {:<9}{date:<18}{:>11}{:>10}{:>30}{:>10}{:>10}{:>14}{cpu:>12}{}",
         entry.short(),
         thousands(figures.acknowledged_per_s),
         micros(produce.p50),
@@ -79,17 +79,9 @@ fn with_spread(figures: &Figures) -> String {
     let rounds = || figures.produce_p99_us_by_round.iter().copied();
     let p99 = micros(figures.produce_latency_us.p99);
     match (rounds().reduce(f64::min), rounds().reduce(f64::max)) {
-        (Some(low), Some(high)) if figures.rounds > 1 => format!("{p99} ({})", span(low, high)),
+        (Some(low), Some(high)) if figures.rounds > 1 => {
+            format!("{p99} ({}-{})", micros(low), micros(high))
+        }
         _ => p99,
     }
-}
-
-/// `731-893`, in the unit of the higher one.
-fn span(low: f64, high: f64) -> String {
-    let (divisor, digits) = match high {
-        _ if high < 1_000.0 => (1.0, 0),
-        _ if high < 1_000_000.0 => (1e3, if high < 100_000.0 { 2 } else { 0 }),
-        _ => (1e6, 2),
-    };
-    format!("{:.digits$}-{:.digits$}", low / divisor, high / divisor)
 }

@@ -66,7 +66,7 @@ fn the_table_has_a_block_for_each_scenario_and_host() {
     let text = table(&entries, crate::report::Colors(false));
     assert!(text.contains("steady, 1,000 records/s"), "{text}");
     assert!(text.contains("flat-out, as many as it takes"), "{text}");
-    assert!(text.contains("812 µs (731-893)"), "{text}");
+    assert!(text.contains("812 µs (731 µs-893 µs)"), "{text}");
     assert!(text.contains("64 CPUs") && text.contains("INVALID"), "{text}");
     assert!(table(&[], crate::report::Colors(false)).contains("nothing"), "{text}");
 }

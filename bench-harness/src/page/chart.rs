@@ -19,13 +19,15 @@ pub(super) struct Chart<'a> {
     /// Where, and the name.
     pub(super) x_ticks: Vec<(f64, String)>,
     pub(super) lines: Vec<Line>,
+    /// Whether there is something between two points: else they are dots.
+    pub(super) is_continuous: bool,
 }
 
 const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 380.0;
+const HEIGHT: f64 = 392.0;
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 44.0;
+const TOP: f64 = 56.0;
 const BOTTOM: f64 = 62.0;
 
 /// The ranges of a chart's values, and where they are drawn.
@@ -79,7 +81,10 @@ impl Chart<'_> {
         );
         self.draw_grid(&frame, &mut svg);
         for (number, line) in self.lines.iter().enumerate() {
-            draw_line(&frame, number, line, &mut svg);
+            match self.is_continuous {
+                true => draw_line(&frame, number, line, &mut svg),
+                false => draw_dots(&frame, number, line, &mut svg),
+            }
         }
         self.draw_legend(&mut svg);
         svg.push_str("</svg>\n</figure>\n");
@@ -123,13 +128,23 @@ impl Chart<'_> {
     fn draw_legend(&self, svg: &mut String) {
         for (number, line) in self.lines.iter().enumerate() {
             let x = LEFT + number as f64 * 220.0;
+            let end = x + 34.0;
+            let _ = match self.is_continuous {
+                true => write!(
+                    svg,
+                    "<line class=\"line line-{number}\" x1=\"{x:.1}\" y1=\"37\" x2=\"{end:.1}\" y2=\"37\"/>"
+                ),
+                false => write!(
+                    svg,
+                    "<circle class=\"dot dot-{number}\" cx=\"{:.1}\" cy=\"37\" r=\"4\"/>",
+                    end - 8.0
+                ),
+            };
+            let name = escape(&line.name);
             let _ = writeln!(
                 svg,
-                "<line class=\"line line-{number}\" x1=\"{x:.1}\" y1=\"32\" x2=\"{:.1}\" y2=\"32\"/>\
-                 <text class=\"label\" x=\"{:.1}\" y=\"36\">{}</text>",
-                x + 34.0,
-                x + 42.0,
-                escape(&line.name),
+                "<text class=\"label\" x=\"{:.1}\" y=\"42\">{name}</text>",
+                end + 8.0
             );
         }
     }
@@ -141,6 +156,16 @@ fn draw_line(frame: &Frame, number: usize, line: &Line, svg: &mut String) {
         points.map(|(x, y)| format!("{:.1},{:.1}", frame.x(*x), frame.y(*y))).collect();
     let _ =
         writeln!(svg, "<polyline class=\"line line-{number}\" points=\"{}\"/>", points.join(" "));
+}
+
+fn draw_dots(frame: &Frame, number: usize, line: &Line, svg: &mut String) {
+    for (x, y) in line.points.iter().filter(|(_, y)| *y > 0.0) {
+        let (x, y) = (frame.x(*x), frame.y(*y));
+        let _ = writeln!(
+            svg,
+            "<circle class=\"dot dot-{number}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"
+        );
+    }
 }
 
 /// A step's name without the zeros that precision would need.
@@ -160,7 +185,7 @@ mod tests {
     fn chart(points: Vec<(f64, f64)>) -> String {
         let line = Line { name: "a <b>".into(), points };
         let x_ticks = vec![(0.0, "0".to_owned()), (1.0, "1".into()), (9.0, "beyond".into())];
-        Chart { title: "t", x_label: "x", x_ticks, lines: vec![line] }.draw()
+        Chart { title: "t", x_label: "x", x_ticks, lines: vec![line], is_continuous: true }.draw()
     }
 
     #[test]

@@ -50,6 +50,7 @@ fn chart(levels: &[Level], what: &str, of: fn(&RunResult) -> f64) -> String {
         title: &format!("Produce latency by rate: the {what}, durability {}", levels[0].durability),
         x_label: "records a second that were asked for",
         x_ticks: levels.iter().map(|level| (at(level), rate(level))).collect(),
+        is_continuous: true,
         lines: sides.iter().enumerate().map(|(number, side)| line(number, side)).collect(),
     }
     .draw()

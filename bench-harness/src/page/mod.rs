@@ -4,7 +4,10 @@ mod bars;
 mod chart;
 mod history;
 mod ladder;
+mod parts;
 mod pictures;
+mod png;
+mod run;
 mod text;
 mod trend;
 
@@ -19,6 +22,8 @@ pub use history::history_page;
 pub use pictures::pictures;
 pub(crate) use text::date;
 
+pub use run::{run_page, run_png};
+
 const STYLE: &str = include_str!("style.css");
 
 /// Where a result has the points of a curve.
@@ -27,14 +32,7 @@ type Curve = fn(&RunResult) -> &Vec<Point>;
 /// The page.
 pub fn page(comparison: &Comparison) -> String {
     let mut body = String::new();
-    let first = comparison.levels.first();
-    let names: Vec<&str> = first
-        .map_or_else(Vec::new, |level| level.sides.iter().map(|s| s.target.as_str()).collect());
-    let title = match names.as_slice() {
-        [one, other] => format!("{one} beside {other}"),
-        [one] => (*one).to_owned(),
-        _ => "Nothing was measured".to_owned(),
-    };
+    let title = title(comparison);
     body.push_str(&format!("<h1>{}</h1>\n", escape(&title)));
     body.push_str(&introduction(comparison));
     body.push_str(&problems(comparison));
@@ -48,6 +46,34 @@ pub fn page(comparison: &Comparison) -> String {
     document(&title, &body)
 }
 
+/// What a comparison is called.
+fn title(comparison: &Comparison) -> String {
+    let first = comparison.levels.first();
+    let names: Vec<&str> = first
+        .map_or_else(Vec::new, |level| level.sides.iter().map(|s| s.target.as_str()).collect());
+    match names.as_slice() {
+        [one, other] => format!("{one} beside {other}"),
+        [one] => (*one).to_owned(),
+        _ => "Nothing was measured".to_owned(),
+    }
+}
+
+/// The figures of the page as PNG: of each durability the produce latency and what the brokers cost.
+///
+/// # Errors
+/// A sentence: no font, or nothing was measured.
+pub fn page_png(comparison: &Comparison) -> Result<Vec<u8>, String> {
+    let levels = comparison.levels.chunk_by(|one, other| one.durability == other.durability);
+    let figures = levels.flat_map(|levels| match levels {
+        [level] => {
+            let title = format!("Produce latency, durability {}", level.durability);
+            vec![curve_chart(&title, level, |side| &side.produce_curve), bars::costs(level)]
+        }
+        _ => vec![ladder::p99(levels)],
+    });
+    png::png(&title(comparison), &figures.collect::<Vec<_>>())
+}
+
 /// The page of a sweep: latency by rate.
 pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) -> String {
     let Some(first) = results.first() else { return document("Nothing was measured", "") };
@@ -56,6 +82,18 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
         Some(rate) => format!("up to {} records a second", thousands(rate)),
         None => "at none of the rates that were tried".to_owned(),
     };
+    let body = format!(
+        "<h1>{}</h1>\n<p class=\"lead\">The 99th percentile stays below {} {found}; durability {}.</p>\n{}<p>{}</p>\n",
+        escape(&title),
+        micros(bound_us),
+        escape(&first.durability),
+        sweep_chart(results).draw(),
+        escape(&first.host.sentence()),
+    );
+    document(&title, &body)
+}
+
+fn sweep_chart(results: &[RunResult]) -> Chart<'static> {
     let mut sorted: Vec<&RunResult> = results.iter().collect();
     sorted.sort_by(|one, other| one.rates.sent_per_s.total_cmp(&other.rates.sent_per_s));
     let line = |name: &str, of: fn(&RunResult) -> f64| Line {
@@ -66,7 +104,7 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
             .collect(),
     };
     let rates = (0..=8).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
-    let chart = Chart {
+    Chart {
         title: "Produce latency by the rate that was asked for",
         x_label: "records a second",
         x_ticks: rates.map(|rate| (rate.log10(), thousands(rate))).collect(),
@@ -74,16 +112,17 @@ pub fn sweep_page(results: &[RunResult], bound_us: f64, highest: Option<f64>) ->
             line("p50", |result| result.produce_latency_us.p50),
             line("p99", |result| result.produce_latency_us.p99),
         ],
-    };
-    let body = format!(
-        "<h1>{}</h1>\n<p class=\"lead\">The 99th percentile stays below {} {found}; durability {}.</p>\n{}<p>{}</p>\n",
-        escape(&title),
-        micros(bound_us),
-        escape(&first.durability),
-        chart.draw(),
-        escape(&first.host.sentence()),
-    );
-    document(&title, &body)
+        is_continuous: true,
+    }
+}
+
+/// The figure of a sweep as PNG.
+///
+/// # Errors
+/// A sentence: no font, or nothing was measured.
+pub fn sweep_png(results: &[RunResult]) -> Result<Vec<u8>, String> {
+    let target = results.first().map_or("", |first| &first.target);
+    png::png(&format!("{target}: latency by rate"), &[sweep_chart(results).draw()])
 }
 
 fn document(title: &str, body: &str) -> String {
@@ -180,6 +219,9 @@ fn detail(level: &Level) -> String {
         html.push_str(&curve_chart(title, level, curve));
     }
     html.push_str(&time_chart(level));
+    html.push_str(&parts::past(&level.sides));
+    html.push_str(&parts::partitions(&level.sides));
+    html.push_str(&parts::leaders(&level.sides));
     html.push_str(&bars::costs(level));
     html.push_str(&ratios(level));
     html
@@ -205,24 +247,43 @@ fn lines<'a>(level: &'a Level, points: impl Fn(&'a RunResult) -> Vec<(f64, f64)>
     level.sides.iter().map(line).collect()
 }
 
+/// Where a quantile is drawn: the tail is what is looked at.
+fn tail(quantile: f64) -> f64 {
+    -(1.0 - quantile).log10()
+}
+
+const TAIL_TICKS: [(&str, f64); 6] = [
+    ("50 %", 0.5),
+    ("90 %", 0.9),
+    ("99 %", 0.99),
+    ("99.9 %", 0.999),
+    ("99.99 %", 0.9999),
+    ("99.999 %", 0.99999),
+];
+
 fn curve_chart(title: &str, level: &Level, curve: Curve) -> String {
-    let tail = |quantile: f64| -(1.0 - quantile).log10();
     let points = |side| curve(side).iter().map(|point| (tail(point.quantile), point.us)).collect();
-    let names = [
-        ("50 %", 0.5),
-        ("90 %", 0.9),
-        ("99 %", 0.99),
-        ("99.9 %", 0.999),
-        ("99.99 %", 0.9999),
-        ("99.999 %", 0.99999),
-    ];
     Chart {
         title,
         x_label: "share of the records that were as fast or faster",
-        x_ticks: names.map(|(name, quantile)| (tail(quantile), name.to_owned())).to_vec(),
+        x_ticks: TAIL_TICKS.map(|(name, quantile)| (tail(quantile), name.to_owned())).to_vec(),
         lines: lines(level, points),
+        is_continuous: true,
     }
     .draw()
+}
+
+/// At most eleven round numbers of seconds.
+fn seconds_ticks(lines: &[Line]) -> Vec<(f64, String)> {
+    let end = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(0.0, f64::max);
+    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0]
+        .into_iter()
+        .find(|step| end / step <= 10.0)
+        .unwrap_or(20_000.0);
+    (0..=(end / step) as u32)
+        .map(|tick| f64::from(tick) * step)
+        .map(|at| (at, format!("{at}")))
+        .collect()
 }
 
 fn time_chart(level: &Level) -> String {
@@ -230,17 +291,12 @@ fn time_chart(level: &Level) -> String {
         side.intervals.iter().map(|at| (at.second, at.produce_latency_us.p99)).collect()
     };
     let lines = lines(level, points);
-    let end = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(0.0, f64::max);
-    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0]
-        .into_iter()
-        .find(|step| end / step <= 10.0)
-        .unwrap_or(20_000.0);
-    let ticks = (0..=(end / step) as u32).map(|tick| f64::from(tick) * step);
     Chart {
         title: "Produce latency over time: the 99th percentile of each second",
         x_label: "seconds of measured time, the rounds one after the other",
-        x_ticks: ticks.map(|at| (at, format!("{at}"))).collect(),
+        x_ticks: seconds_ticks(&lines),
         lines,
+        is_continuous: true,
     }
     .draw()
 }
@@ -267,44 +323,24 @@ fn ratios(level: &Level) -> String {
 }
 
 fn facts(comparison: &Comparison) -> String {
-    let host = &comparison.host;
-    let mut rows = vec![
-        ("host".to_owned(), host.sentence()),
-        ("CPU governor".into(), or_none(&host.cpu_governor)),
-        ("clock source".into(), or_none(&host.clock_source)),
-        ("transparent huge pages".into(), or_none(&host.huge_pages)),
-        ("placement".into(), comparison.placement.sentence.clone()),
-    ];
+    let mut rows = parts::host_facts(&comparison.host);
+    rows.push(("placement".into(), comparison.placement.sentence.clone()));
     let side = comparison.levels.first().and_then(|level| level.sides.first());
-    let settings = side.and_then(|side| side.scenario.as_object());
-    for (name, value) in settings.into_iter().flatten().filter(|(name, _)| *name != "durability") {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        rows.push((name.clone(), value));
-    }
+    rows.extend(side.into_iter().flat_map(parts::settings));
     for level in &comparison.levels {
         for side in &level.sides {
-            let notes = side.warnings.iter();
-            rows.extend(
-                notes.map(|note| (format!("{}, {}", side.target, level.durability), note.clone())),
-            );
+            let name = format!("{}, {}", side.target, level.durability);
+            rows.extend(side.warnings.iter().map(|note| (name.clone(), note.clone())));
         }
     }
-    let rows: String = rows
-        .iter()
-        .map(|(name, value)| {
-            format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), escape(value))
-        })
-        .collect();
     format!(
-        "<section>\n<h2>Where and how</h2>\n<table class=\"facts\">\n<tbody>\n{rows}</tbody>\n</table>\n\
+        "<section>\n<h2>Where and how</h2>\n{}{}\
          <p>Measured with ringlane-bench {}; <code>scenario.toml</code> beside this page repeats it: \
          <code>ringlane-bench compare --scenario scenario.toml --rounds {} --out again</code>. The latency logs \
          (<code>.hlog</code>) are HDR interval logs of version 2, in ns.</p>\n</section>\n",
+        parts::facts_table(&rows),
+        parts::findings(&comparison.host),
         env!("CARGO_PKG_VERSION"),
         comparison.rounds,
     )
-}
-
-fn or_none(text: &str) -> String {
-    if text.is_empty() { "the host does not tell".to_owned() } else { text.to_owned() }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use ringlane_reactor::Instant;
 
 use super::*;
-use crate::generator::{Counts, Interval, Snapshot, Stage};
+use crate::generator::{Breakdown, Counts, Drain, Interval, Snapshot, Stage};
 use crate::proc::HostCpu;
+use crate::server::Sample;
 use crate::settings::Settings;
 use crate::verify::Faults;
 
@@ -46,6 +47,10 @@ fn sound() -> Measured {
         total,
         intervals: Vec::new(),
         snapshots: vec![snapshot(3, 3_000), snapshot(18, 18_000)],
+        breakdown: Breakdown::default(),
+        backlog: Drain::default(),
+        history: Drain::default(),
+        deleted_records: None,
         busiest_core: Some(0.4),
         durability: None,
         stopped: None,
@@ -108,7 +113,7 @@ fn a_rate_that_is_not_reached_is_told_with_what_was() {
     let slow = reason(|m| m.snapshots[1].counts.acknowledged.all = 10_500);
     assert!(slow.contains("target does not sustain") && slow.contains("500 of 1,000"), "{slow}");
     let full = reason(|m| m.counts.blocked = Duration::from_secs(4));
-    assert!(full.contains("target does not sustain"), "{full}");
+    assert!(full.contains("waiting for room") && full.contains("--buffer"), "{full}");
     let behind = reason(|m| m.counts.cut_short = true);
     assert!(behind.contains("generator does not reach"), "{behind}");
 }
@@ -136,4 +141,30 @@ fn a_percentile_needs_samples_beyond_it() {
     );
     let none = reason(|m| m.total.end_to_end.reset());
     assert!(none.contains("0 samples are too few for p50"), "{none}");
+}
+
+#[test]
+fn what_was_to_happen_with_old_records_must_have_happened() {
+    let text = "history = \"1MiB\"\ncold = true\nretention = \"4MiB\"";
+    let scenario = Settings::read(text).and_then(Scenario::new).expect("a scenario");
+    let sample = |mib: u64| {
+        let (cpu, at) = (Default::default(), Instant::default());
+        let disk_read_bytes = Some(mib << 20);
+        let (disk_write_bytes, voluntary_switches) = (None, None);
+        Sample { at, cpu, rss_kib: 0, disk_write_bytes, disk_read_bytes, voluntary_switches }
+    };
+    let judged = |read_mib: u64, deleted: u64| {
+        let mut measured = sound();
+        measured.history = Drain { records: 1, bytes: 4 << 20, ..Drain::default() };
+        measured.snapshots[0].server = Some(sample(1));
+        measured.snapshots[1].server = Some(sample(1 + read_mib));
+        measured.deleted_records = Some(deleted);
+        judge(&scenario, &measured).invalid
+    };
+    assert_eq!(judged(2, 1), [""; 0]);
+    assert!(judged(1, 1)[0].contains("of 4 MiB only 1 were read from it"));
+    assert!(judged(2, 0)[0].contains("retention deleted nothing"));
+    let mut unread = sound();
+    unread.deleted_records = Some(1);
+    assert!(judge(&scenario, &unread).invalid[0].contains("nothing of the history"));
 }

@@ -25,6 +25,8 @@ use ringlane_wire::messages::produce::{PartitionProduceResponse, TopicProduceRes
 use ringlane_wire::messages::*;
 use ringlane_wire::{ApiKey, Decode, ErrorCode, FrameAssembler, Message, Reader, Records, Uuid};
 
+use crate::group::Groups;
+
 pub(crate) const ADDRESS: &str = "10.0.0.1:9092";
 
 /// What is done to the record with this sequence of arrival, once.
@@ -40,7 +42,7 @@ pub(crate) enum Tamper {
     Corrupt(usize),
 }
 
-/// A broker with one topic.
+/// A broker.
 #[derive(Default)]
 pub(crate) struct Fake {
     /// The delays of produce requests, in turn.
@@ -50,8 +52,12 @@ pub(crate) struct Fake {
     pub(crate) stall: Option<(usize, Duration)>,
     /// From so many produce requests on it answers nothing any more.
     pub(crate) dies_after: Option<usize>,
-    pub(crate) topic: Option<(String, i32)>,
-    pub(crate) logs: BTreeMap<i32, Vec<Bytes>>,
+    /// How long a fetch takes that finds something.
+    pub(crate) fetch_delay: Duration,
+    pub(crate) groups: Groups,
+    /// With their partitions.
+    pub(crate) topics: Vec<(String, i32)>,
+    pub(crate) logs: BTreeMap<Place, Vec<Bytes>>,
     pub(crate) held: Option<Bytes>,
     pub(crate) requests: usize,
     pub(crate) stalled_until: Instant,
@@ -59,7 +65,18 @@ pub(crate) struct Fake {
 
 pub(crate) type Shared = Rc<RefCell<Fake>>;
 
-const TOPIC_ID: Uuid = Uuid([7; 16]);
+/// A topic's number, and a partition of it.
+type Place = (u8, i32);
+
+/// The id of the topic with this number.
+fn topic_id(number: u8) -> Uuid {
+    Uuid([7 + number; 16])
+}
+
+/// The number of the topic with this id.
+fn topic_number(id: Uuid) -> u8 {
+    id.0[0] - 7
+}
 
 /// Accepts connections for ever.
 pub(crate) async fn serve(reactor: Reactor, fake: Shared) -> io::Result<()> {
@@ -158,7 +175,7 @@ impl Fake {
             ApiKey::CreateTopics => {
                 let request: CreateTopicsRequest<'_> = read(&mut body, version);
                 let topic = &request.topics[0];
-                self.topic = Some((topic.name.to_owned(), topic.num_partitions));
+                self.topics.push((topic.name.to_owned(), topic.num_partitions));
                 let result = CreatableTopicResult { name: topic.name, ..Default::default() };
                 let response = CreateTopicsResponse { topics: vec![result], ..Default::default() };
                 parts(&|| encode(version, id, &response))
@@ -178,13 +195,16 @@ impl Fake {
             }
             ApiKey::Fetch => {
                 let response = self.fetch(&read(&mut body, version));
-                let found = response.responses[0].partitions.iter().any(|partition| {
+                let mut partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+                let found = partitions.any(|partition| {
                     partition.records.as_ref().is_some_and(|records| !records.is_empty())
                 });
-                let delay = if found { Duration::ZERO } else { EMPTY_FETCH_DELAY };
+                let delay = if found { self.fetch_delay } else { EMPTY_FETCH_DELAY };
                 Some((delay, encode(version, id, &response)))
             }
-            other => panic!("the fake broker does not serve {other:?}"),
+            api => self.groups.answer(api, &mut body, (version, id)).or_else(|| {
+                panic!("the fake broker does not serve {api:?}");
+            }),
         }
     }
 
@@ -211,36 +231,38 @@ impl Fake {
             isr_nodes: vec![1],
             ..Default::default()
         };
-        let topic = self.topic.as_ref().map(|(name, partitions)| MetadataResponseTopic {
-            name: Some(name),
-            topic_id: TOPIC_ID,
-            partitions: (0..*partitions).map(partition).collect(),
-            ..Default::default()
-        });
+        let topics =
+            (0u8..).zip(&self.topics).map(|(number, (name, partitions))| MetadataResponseTopic {
+                name: Some(name),
+                topic_id: topic_id(number),
+                partitions: (0..*partitions).map(partition).collect(),
+                ..Default::default()
+            });
         let (node_id, host, port) = (1, "10.0.0.1", 9092);
         let broker = MetadataResponseBroker { node_id, host, port, ..Default::default() };
-        MetadataResponse {
-            brokers: vec![broker],
-            topics: topic.into_iter().collect(),
-            ..Default::default()
-        }
+        MetadataResponse { brokers: vec![broker], topics: topics.collect(), ..Default::default() }
     }
 
     fn produce(&mut self, request: &ProduceRequest<'_>) -> ProduceResponse<'static> {
-        let mut partition_responses = Vec::new();
-        for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
-            let Some(Records::Borrowed(records)) = data.records else { panic!("no records") };
-            let base_offset = self.take(data.index, records);
-            let response =
-                PartitionProduceResponse { index: data.index, base_offset, ..Default::default() };
-            partition_responses.push(response);
+        let mut responses = Vec::new();
+        for topic in &request.topic_data {
+            let mut partition_responses = Vec::new();
+            for data in &topic.partition_data {
+                let Some(Records::Borrowed(records)) = data.records else { panic!("no records") };
+                let base_offset = self.take((topic_number(topic.topic_id), data.index), records);
+                let index = data.index;
+                let response =
+                    PartitionProduceResponse { index, base_offset, ..Default::default() };
+                partition_responses.push(response);
+            }
+            let topic_id = topic.topic_id;
+            responses.push(TopicProduceResponse { name: "", topic_id, partition_responses });
         }
-        let topic = TopicProduceResponse { name: "", topic_id: TOPIC_ID, partition_responses };
-        ProduceResponse { responses: vec![topic], ..Default::default() }
+        ProduceResponse { responses, ..Default::default() }
     }
 
     /// Stores a batch, tampered with if it is the one.
-    fn take(&mut self, partition: i32, records: &[u8]) -> i64 {
+    fn take(&mut self, partition: Place, records: &[u8]) -> i64 {
         let number = self.requests;
         let bytes = Bytes::copy_from_slice(records);
         let offset = self.end(partition);
@@ -262,39 +284,40 @@ impl Fake {
         offset
     }
 
-    fn append(&mut self, partition: i32, batch: Bytes) {
+    fn append(&mut self, partition: Place, batch: Bytes) {
         let offset = self.end(partition);
         let mut bytes = batch.to_vec();
         stamp(&mut bytes, Offset(offset), LeaderEpoch(0));
         self.logs.entry(partition).or_default().push(bytes.into());
     }
 
-    fn end(&self, partition: i32) -> i64 {
+    fn end(&self, partition: Place) -> i64 {
         let last = self.logs.get(&partition).and_then(|log| log.last());
         last.map_or(0, |last| BatchView::parse(last).expect("stored").last_offset().0 + 1)
     }
 
     fn fetch(&self, request: &FetchRequest<'_>) -> FetchResponse<'static> {
-        let answer = |asked: &fetch::FetchPartition| {
-            let log = self.logs.get(&asked.partition).map_or(&[][..], Vec::as_slice);
+        let answer = |topic: u8, asked: &fetch::FetchPartition| {
+            let place = (topic, asked.partition);
+            let log = self.logs.get(&place).map_or(&[][..], Vec::as_slice);
             let is_before = |batch: &Bytes| {
                 BatchView::parse(batch).expect("stored").last_offset().0 < asked.fetch_offset
             };
             let from = log.partition_point(is_before);
             PartitionData {
                 partition_index: asked.partition,
-                high_watermark: self.end(asked.partition),
+                high_watermark: self.end(place),
                 records: Some(Bytes::from(log[from..].concat()).into()),
                 ..Default::default()
             }
         };
-        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
-        let topic = FetchableTopicResponse {
-            topic: "",
-            topic_id: TOPIC_ID,
-            partitions: asked.map(answer).collect(),
-        };
-        FetchResponse { responses: vec![topic], error_code: ErrorCode::NONE, ..Default::default() }
+        let responses = request.topics.iter().map(|topic| {
+            let answer = |asked| answer(topic_number(topic.topic_id), asked);
+            let partitions = topic.partitions.iter().map(answer).collect();
+            FetchableTopicResponse { topic: "", topic_id: topic.topic_id, partitions }
+        });
+        let responses = responses.collect();
+        FetchResponse { responses, error_code: ErrorCode::NONE, ..Default::default() }
     }
 }
 

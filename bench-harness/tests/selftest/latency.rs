@@ -67,3 +67,17 @@ fn several_shards_measure_the_same_as_one() {
         assert!(Percentiles::of(&measured.total.produce).p50 >= 3_000.0);
     }
 }
+
+#[test]
+fn records_that_are_due_at_almost_the_same_time_leave_together() {
+    // One every 25 µs: in virtual time, which stands still while anything runs, only the pace makes them late.
+    let settings =
+        "rate = 40000\npartitions = 1\nwarm-up = \"0s\"\nduration = \"1s\"\nlinger = \"5ms\"\n";
+    let measured = run(settings, 1, Fake { delays: vec![MS], ..Fake::default() });
+    let measured = measured.expect("a measurement");
+    let (counts, lag) = (measured.counts, &measured.total.lag);
+    assert_eq!((counts.sent.all, counts.acknowledged.all), (40_000, 40_000));
+    assert!((24_900..=50_100).contains(&lag.max()), "50 µs at the most: {} ns", lag.max());
+    let on_time = lag.count_between(0, 1_000);
+    assert!((13_000..=20_100).contains(&on_time), "the last of two or three is on time: {on_time}");
+}

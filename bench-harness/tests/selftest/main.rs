@@ -3,7 +3,9 @@
 
 mod fake;
 mod faults;
+mod group;
 mod latency;
+mod reading;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -17,7 +19,12 @@ use ringlane_reactor::sim::{NetworkFaults, Options, Simulation};
 
 /// Runs the scenario in `settings` (TOML) on `shards` shards against a fake broker.
 fn run(settings: &str, shards: u16, fake: Fake) -> Result<Measured, String> {
-    run_against(Some(fake), settings, shards)
+    run_on(&Shared::new(fake.into()), settings, shards)
+}
+
+/// [`run`] against a broker that can be looked at afterwards.
+fn run_on(fake: &Shared, settings: &str, shards: u16) -> Result<Measured, String> {
+    run_against(Some(fake.clone()), settings, shards)
 }
 
 /// Runs it where nobody listens.
@@ -25,7 +32,7 @@ fn run_without_broker(settings: &str) -> Result<Measured, String> {
     run_against(None, settings, 1)
 }
 
-fn run_against(fake: Option<Fake>, settings: &str, shards: u16) -> Result<Measured, String> {
+fn run_against(fake: Option<Shared>, settings: &str, shards: u16) -> Result<Measured, String> {
     let scenario = Settings::read(settings).and_then(Scenario::new).expect("a scenario");
     let job = Job {
         target: fake::ADDRESS.to_owned(),
@@ -41,7 +48,6 @@ fn run_against(fake: Option<Fake>, settings: &str, shards: u16) -> Result<Measur
     let broker = simulation.host("broker", Ipv4Addr::new(10, 0, 0, 1).into(), 1);
     let bench = simulation.host("bench", Ipv4Addr::new(10, 0, 0, 2).into(), shards);
     if let Some(fake) = fake {
-        let fake = Shared::new(fake.into());
         simulation.start(broker, move |reactor| serve(reactor, fake.clone()));
         // It listens before anybody asks.
         simulation.run_for(Duration::from_millis(1));

@@ -58,6 +58,7 @@ apis! {
     InitProducerId => init_producer_id;
     OffsetForLeaderEpoch => offset_for_leader_epoch;
     DescribeConfigs => describe_configs;
+    DescribeLogDirs => describe_log_dirs;
     CreatePartitions => create_partitions;
     DeleteGroups => delete_groups;
     IncrementalAlterConfigs => incremental_alter_configs;

@@ -8,24 +8,10 @@ use ringlane_wire::messages::incremental_alter_configs::{AlterConfigsResource, A
 use ringlane_wire::messages::metadata::MetadataRequestTopic;
 use ringlane_wire::messages::offset_fetch::OffsetFetchRequestTopic;
 use ringlane_wire::messages::produce::{PartitionProduceData, TopicProduceData};
-use ringlane_wire::{ErrorCode, Records, Request, Uuid, frame};
+use ringlane_wire::{ErrorCode, Records, Uuid, frame};
 
 use crate::broker::Broker;
-use crate::raw::Raw;
-
-/// The answer to `request`, handed to `look`; the connection must not close.
-pub(crate) fn ask<R: Request, T>(
-    connection: &mut Raw,
-    version: i16,
-    request: &R,
-    look: impl FnOnce(R::Response<'_>) -> T,
-) -> T {
-    let parts = frame::encode_request(version, 7, Some("edges"), request).expect("a request");
-    connection.write(&parts.concat());
-    let answer = connection.answer().expect("an answer, not a closed connection");
-    let (_, answer) = frame::decode_response::<R>(&answer, version).expect("the answer decodes");
-    look(answer)
-}
+use crate::raw::{Raw, ask};
 
 #[test]
 fn a_client_is_named_as_kafka_demands() {

@@ -12,6 +12,7 @@ mod broker;
 mod raw;
 
 mod answers;
+mod log_dirs;
 mod memory;
 mod random;
 mod requests;

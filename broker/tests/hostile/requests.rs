@@ -54,6 +54,7 @@ pub(crate) fn kind_of(key: ApiKey) -> Kind {
             m::offset_for_leader_epoch::OffsetForLeaderEpochRequest::KIND
         }
         ApiKey::DescribeConfigs => m::describe_configs::DescribeConfigsRequest::KIND,
+        ApiKey::DescribeLogDirs => m::describe_log_dirs::DescribeLogDirsRequest::KIND,
         ApiKey::CreatePartitions => m::create_partitions::CreatePartitionsRequest::KIND,
         ApiKey::DeleteGroups => m::delete_groups::DeleteGroupsRequest::KIND,
         ApiKey::IncrementalAlterConfigs => {

@@ -5,9 +5,8 @@ use ringlane_wire::messages::create_topics::CreatableTopic;
 use ringlane_wire::messages::describe_topic_partitions::{Cursor, TopicRequest};
 use ringlane_wire::{ErrorCode, Uuid};
 
-use crate::answers::ask;
 use crate::broker::Broker;
-use crate::raw::Raw;
+use crate::raw::{Raw, ask};
 
 /// The broker's `node.id`.
 const BROKER: i32 = 1;
@@ -56,7 +55,7 @@ fn describe(connection: &mut Raw, names: &[&str], from: Option<(&str, i32)>, lim
     })
 }
 
-fn broker_with_topics(settings: &[&str], topics: &[(&str, i32)]) -> (Broker, Raw) {
+pub(crate) fn broker_with_topics(settings: &[&str], topics: &[(&str, i32)]) -> (Broker, Raw) {
     let broker = Broker::start(settings);
     let mut connection = Raw::connect(&broker.address);
     let topics = topics.iter().map(|&(name, num_partitions)| CreatableTopic {

@@ -13,9 +13,8 @@ use ringlane_wire::messages::offset_commit::{
 };
 use ringlane_wire::messages::offset_fetch::OffsetFetchRequestTopic;
 
-use crate::answers::ask;
 use crate::broker::{Broker, wait_until};
-use crate::raw::Raw;
+use crate::raw::{Raw, ask};
 
 const SEGMENT: &str = "__consumer_offsets-0/00000000000000000000.log";
 

@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseRecord;
 
+use ringlane_wire::ErrorCode;
+use ringlane_wire::messages::DescribeLogDirsRequest;
+
 use crate::broker::{Broker, Directory, wait_until};
 use crate::clients::{TestProducer, create_topic};
+use crate::raw::{Raw, ask};
 
 const PARTITIONS: i32 = 4;
 
@@ -53,6 +57,19 @@ fn put_all(address: &str) -> (BTreeSet<i32>, BTreeSet<i32>) {
     (taken, failed)
 }
 
+/// What DescribeLogDirs says of each directory: its error, and the partitions of `orders` in it.
+fn described(address: &str) -> Vec<(ErrorCode, BTreeSet<i32>)> {
+    let request = DescribeLogDirsRequest { topics: None };
+    ask(&mut Raw::connect(address), 5, &request, |answer| {
+        let results = answer.results.iter().map(|result| {
+            let orders = result.topics.iter().filter(|topic| topic.name == "orders");
+            let partitions = orders.flat_map(|topic| &topic.partitions);
+            (result.error_code, partitions.map(|partition| partition.partition_index).collect())
+        });
+        results.collect()
+    })
+}
+
 #[test]
 fn a_directory_that_goes_away_takes_only_its_own_logs_along() {
     let disks = Directory::new();
@@ -72,6 +89,11 @@ fn a_directory_that_goes_away_takes_only_its_own_logs_along() {
     assert_eq!(put_all(&broker.address), (there.clone(), gone.clone()));
     let line = format!("the log directory {} is offline", two.display());
     assert_eq!(broker.log().matches(&line).count(), 1, "{}", broker.log());
+    let described = described(&broker.address);
+    assert_eq!(
+        described,
+        [(ErrorCode::NONE, there.clone()), (ErrorCode::KAFKA_STORAGE_ERROR, BTreeSet::new())]
+    );
     create_topic(&broker.address, "others", PARTITIONS, &[]).expect("created");
 
     // An empty directory in its place is none of before: nothing is created anew in it.

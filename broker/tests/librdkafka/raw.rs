@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use ringlane_wire::{Request, frame};
+
 pub(crate) const PRODUCE: i16 = 0;
 pub(crate) const METADATA: i16 = 3;
 pub(crate) const API_VERSIONS: i16 = 18;
@@ -78,6 +80,20 @@ impl Raw {
             Err(error) => panic!("neither an answer nor an end: {error}"),
         }
     }
+}
+
+/// The answer to `request`, handed to `look`; the connection must not close.
+pub(crate) fn ask<R: Request, T>(
+    connection: &mut Raw,
+    version: i16,
+    request: &R,
+    look: impl FnOnce(R::Response<'_>) -> T,
+) -> T {
+    let parts = frame::encode_request(version, 7, Some("edges"), request).expect("a request");
+    connection.write(&parts.concat());
+    let answer = connection.answer().expect("an answer, not a closed connection");
+    let (_, answer) = frame::decode_response::<R>(&answer, version).expect("the answer decodes");
+    look(answer)
 }
 
 fn is_closed(kind: ErrorKind) -> bool {

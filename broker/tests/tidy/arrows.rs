@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ringlane-client", &["wire", "batch", "reactor"]),
     ("ringlane-controller", &["storage", "batch", "reactor"]),
     ("ringlane", &["controller", "storage", "batch", "reactor", "client", "wire", "tuning"]),
-    ("ringlane-bench", &["client", "wire", "batch", "reactor"]),
+    ("ringlane-bench", &["client", "wire", "batch", "reactor", "tuning"]),
     ("ringlane-sim", &["", "controller", "storage", "batch", "reactor", "client", "wire"]),
 ];
 

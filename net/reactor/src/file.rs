@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::direct::{DirectBuffer, DirectFile};
 use crate::reactor::{Reactor, Side};
-use crate::{sim, uring};
+use crate::{Space, sim, uring};
 
 /// How to open a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -172,6 +172,14 @@ impl Disk {
     /// As fsync(2).
     pub async fn sync_dir(&self, path: &Path) -> io::Result<()> {
         either!(&self.0, DiskSide, shard => shard.sync_dir(path).await)
+    }
+
+    /// The space of the file system that `path` is on.
+    ///
+    /// # Errors
+    /// As statvfs(3).
+    pub fn space(&self, path: &Path) -> io::Result<Space> {
+        either!(&self.0, DiskSide, shard => shard.space(path))
     }
 
     /// Has [`Disk::sync_file_system`] for `path` tell, from now on, of every failed write-back: what failed before its first

@@ -15,11 +15,20 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The space that is left for this process on the file system of `path`, in bytes.
+/// How much a file system holds, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// Used or not.
+    pub total_bytes: u64,
+    /// What is left for this process.
+    pub free_bytes: u64,
+}
+
+/// The space of the file system of `path`.
 ///
 /// # Errors
 /// As statvfs(3).
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
+pub fn space(path: &Path) -> io::Result<Space> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
     // SAFETY: a path that ends in zero, and room for the answer.
@@ -28,7 +37,8 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     }
     // SAFETY: zeros are a value of it, and the call has filled it.
     let stat = unsafe { stat.assume_init() };
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let bytes = |blocks: libc::fsblkcnt_t| blocks.saturating_mul(stat.f_frsize);
+    Ok(Space { total_bytes: bytes(stat.f_blocks), free_bytes: bytes(stat.f_bavail) })
 }
 
 /// The first address that `host` has, with `port`.

@@ -36,6 +36,8 @@ macro_rules! for_each_api {
                 OffsetForLeaderEpochRequest<'_> => OffsetForLeaderEpochResponse<'a>;
             DescribeConfigs = 32, 1..=4, flexible 4:
                 DescribeConfigsRequest<'_> => DescribeConfigsResponse<'a>;
+            DescribeLogDirs = 35, 1..=5, flexible 2:
+                DescribeLogDirsRequest<'_> => DescribeLogDirsResponse<'a>;
             CreatePartitions = 37, 0..=3, flexible 2:
                 CreatePartitionsRequest<'_> => CreatePartitionsResponse<'a>;
             DeleteGroups = 42, 0..=2, flexible 2: DeleteGroupsRequest<'_> => DeleteGroupsResponse<'a>;

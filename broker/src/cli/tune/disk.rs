@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use ringlane_reactor::{Reactor, ShardConfig, allowed_cpus, free_bytes, run_shards};
+use ringlane_reactor::{Reactor, ShardConfig, allowed_cpus, run_shards, space};
 use ringlane_tuning::disk::{
     Bounds, BufferedWrites, DiskProfile, Durability, FILE, JournalSizes, Measured, Progress,
     measure,
@@ -73,7 +73,7 @@ async fn measure_and_write(
     };
     let disk = reactor.disk();
     disk.create_dir_all(dir).await.map_err(failed("make"))?;
-    let free = free_bytes(dir).map_err(failed("ask for the free space of"))?;
+    let free = space(dir).map_err(failed("ask for the free space of"))?.free_bytes;
     let file_bytes = most_bytes.min(free / 4);
     if file_bytes < BYTES_MIN {
         return Err(Failure::Failed(format!(

@@ -1,4 +1,4 @@
-# kafka-delete-records and the settings of retention, as kafka-configs shows and changes them.
+# kafka-delete-records, the settings of retention as kafka-configs shows and changes them, and kafka-log-dirs.
 # shellcheck shell=bash
 
 records_settings() {
@@ -36,5 +36,13 @@ delete_to() {
   tool delete-records --offset-json-file "$work/offsets.json" || true
 }
 
+records_log_dirs() {
+  tool log-dirs --describe --topic-list "$topic-kept"
+  has "Received log directory information from brokers 1" "$out"
+  grep -qE "\"partition\":\"$topic-kept-0\",\"size\":[1-9][0-9]*,\"offsetLag\":0,\"isFuture\":false" "$out" || { cat "$out"; return 1; }
+  has '"error":null' "$out"
+}
+
 check "create a topic with retention; describe and alter its settings" records_settings
 check "delete records, and read what is left" records_delete
+check "describe the log directories" records_log_dirs

@@ -2,9 +2,11 @@
 //! wants (KIP-227's session id 0).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use ringlane_reactor::Instant;
 use ringlane_wire::messages::FetchRequest;
 use ringlane_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use ringlane_wire::{ErrorCode, Records, Uuid};
@@ -36,7 +38,7 @@ pub(super) async fn from_leader(
             state.partitions.get_mut(place).expect("the assignment is the same").asked();
         }
         match outcome {
-            Ok(answer) => take_apart(&shared, state, &answer, &offsets),
+            Ok((answer, span)) => take_apart(&shared, state, &answer, span, &offsets),
             Err(error) => {
                 for (place, _) in &offsets {
                     state.partition_failed(&shared, place, error.clone());
@@ -46,10 +48,17 @@ pub(super) async fn from_leader(
     });
 }
 
-async fn fetch(shared: &Shared, leader: NodeId, offsets: &[(Place, i64)]) -> Result<Answer, Error> {
+/// The answer, and from when to when it took.
+async fn fetch(
+    shared: &Shared,
+    leader: NodeId,
+    offsets: &[(Place, i64)],
+) -> Result<(Answer, Range<Instant>), Error> {
     let connection = shared.client.connection(leader).await?;
     let request = request(shared, offsets);
-    connection.call_patiently(&request, shared.config.max_wait).await
+    let asked_at = shared.client.reactor().now();
+    let answer = connection.call_patiently(&request, shared.config.max_wait).await?;
+    Ok((answer, asked_at..shared.client.reactor().now()))
 }
 
 fn request<'a>(shared: &Shared, offsets: &'a [(Place, i64)]) -> FetchRequest<'a> {
@@ -81,7 +90,13 @@ fn request<'a>(shared: &Shared, offsets: &'a [(Place, i64)]) -> FetchRequest<'a>
     }
 }
 
-fn take_apart(shared: &Shared, state: &mut State, answer: &Answer, offsets: &[(Place, i64)]) {
+fn take_apart(
+    shared: &Shared,
+    state: &mut State,
+    answer: &Answer,
+    span: Range<Instant>,
+    offsets: &[(Place, i64)],
+) {
     let decoded = answer.decode::<FetchRequest<'_>>();
     let checked = decoded.and_then(|response| {
         answer.check(response.error_code, "", None)?;
@@ -104,7 +119,7 @@ fn take_apart(shared: &Shared, state: &mut State, answer: &Answer, offsets: &[(P
     }
     for (place, from) in offsets {
         let outcome = match said.get(place) {
-            Some(data) => state.take_partition(shared, answer, place, *from, data),
+            Some(data) => state.take_partition(shared, answer, place, (*from, &span), data),
             None => {
                 Err(answer.refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, &place_name(place), None))
             }
@@ -125,7 +140,7 @@ impl State {
         shared: &Shared,
         answer: &Answer,
         place: &Place,
-        from: i64,
+        (from, span): (i64, &Range<Instant>),
         data: &PartitionData<'_>,
     ) -> Result<(), Error> {
         if !data.error_code.is_none() {
@@ -142,7 +157,7 @@ impl State {
             Fetched::new(topic, *partition, data.high_watermark, (records, from), checks)?;
         let assigned = self.partitions.get_mut(place).expect("the assignment is the same");
         assigned.answered();
-        if let Some(fetched) = fetched {
+        if let Some(fetched) = fetched.map(|fetched| fetched.within(span.clone())) {
             assigned.arrived(fetched.next_offset());
             self.ready.push_back(Ok(fetched));
         }

@@ -1,9 +1,11 @@
 //! What a fetch brought of one partition: whole batches, in a shared slice of the response.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use ringlane_batch::{BatchError, Record, batches};
+use ringlane_reactor::Instant;
 
 use crate::error::Error;
 
@@ -16,6 +18,11 @@ pub struct Fetched {
     pub partition: i32,
     /// Where the log ended for consumers when this was read.
     pub high_watermark: i64,
+    /// When the leader was asked for it. A leader without records keeps the request until it has some, or until
+    /// [`ConsumerConfig::max_wait`](super::ConsumerConfig::max_wait) is over.
+    pub asked_at: Instant,
+    /// When its answer was here: all partitions of an answer have the same times.
+    pub answered_at: Instant,
     batches: Bytes,
     from: i64,
     next_offset: i64,
@@ -63,11 +70,19 @@ impl Fetched {
             topic,
             partition,
             high_watermark,
+            asked_at: Instant::default(),
+            answered_at: Instant::default(),
             batches,
             from,
             next_offset,
             decompressed_bytes_max,
         }))
+    }
+
+    /// The same, asked for at the start of `span` and here at its end.
+    pub(super) fn within(self, span: Range<Instant>) -> Self {
+        assert!(span.start <= span.end, "an answer follows its request");
+        Self { asked_at: span.start, answered_at: span.end, ..self }
     }
 
     /// The batches as they are stored. The first may begin before the offset that was asked for.

@@ -8,9 +8,13 @@ use std::rc::Rc;
 use super::file::{File, Op};
 use super::shard::Shard;
 use crate::direct::DirectBuffer;
-use crate::{Queue, oneshot};
+use crate::{Queue, Space, oneshot};
 
 impl Shard {
+    pub(crate) fn space(self: &Rc<Self>, path: &Path) -> io::Result<Space> {
+        self.disk(Op::Names, [0; 3], |disk| disk.space(path))
+    }
+
     /// A failed sync tells everybody here.
     pub(crate) async fn watch_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
         self.metadata(path).await.map(drop)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::file::{open, uninterrupted};
-use crate::oneshot;
+use crate::{Space, oneshot, space};
 
 /// The stack of a thread that does one system call.
 const STACK_BYTES: usize = 128 << 10;
@@ -39,6 +39,11 @@ impl Shard {
 
     pub(crate) async fn watch_file_system(self: &Rc<Self>, path: &Path) -> io::Result<()> {
         self.file_system(path).await.map(drop)
+    }
+
+    /// Inline: the kernel answers from memory.
+    pub(crate) fn space(&self, path: &Path) -> io::Result<Space> {
+        space(path)
     }
 
     async fn file_system(self: &Rc<Self>, path: &Path) -> io::Result<Arc<OwnedFd>> {

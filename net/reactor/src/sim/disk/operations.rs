@@ -7,8 +7,8 @@ use super::content::Landing;
 use super::names::{InodeId, Tree};
 use super::pages::PAGE_BYTES;
 use super::{Disk, REMOVALS_PER_COLLECTION, Sync};
-use crate::Rng;
 use crate::file::{DirEntry, Metadata, OpenOptions};
+use crate::{Rng, Space};
 
 impl Disk {
     pub(in crate::sim) fn open(
@@ -67,6 +67,14 @@ impl Disk {
         }
         let part = |tree: &mut Tree, rng: &mut Rng| _ = put(tree, prefix, rng);
         self.operate(part, |tree, rng| put(tree, bytes, rng))
+    }
+
+    pub(in crate::sim) fn space(&mut self, path: &Path) -> io::Result<Space> {
+        self.check_path(path)?;
+        self.tree.find(path)?;
+        let total_bytes = self.faults.capacity_bytes;
+        let used = self.tree.allocated_pages() * PAGE_BYTES as u64;
+        Ok(Space { total_bytes, free_bytes: total_bytes.saturating_sub(used) })
     }
 
     pub(super) fn room_for(&mut self, pages: u64) -> io::Result<()> {

@@ -9,7 +9,7 @@ use rdkafka::producer::BaseRecord;
 use crate::clients::{TestProducer, create_topic};
 use crate::image::{Image, Kind};
 use crate::records::Records;
-use crate::{JOURNAL, launch, start, wait_until};
+use crate::{JOURNAL, Running, launch, start, wait_until};
 
 const FREE_BYTES: u64 = 6 << 20;
 
@@ -37,16 +37,7 @@ fn goes_on_when_there_is_space_again(kind: Kind) {
     });
     fs::remove_file(&ballast).expect("removed");
     let late = creating.join().expect("no panic");
-    // Those whose logs found no space have them now, without a restart.
-    let log = broker.launch.log();
-    assert!(log.contains("offline until there is space"), "{log}");
-    let producer = TestProducer::new(&broker.address, &[("acks", "all")]);
-    for topic in &late {
-        producer.learn(topic);
-        producer.send(BaseRecord::to(topic).partition(0).key(&b"late"[..]).payload(&b"late"[..]));
-    }
-    let offsets = producer.finish().into_iter().map(|report| report.expect("acknowledged").offset);
-    assert_eq!(offsets.collect::<Vec<_>>(), vec![0; late.len()]);
+    check_served(&broker, &late);
     create_topic(&broker.address, "later", 1, &[]).expect("created");
     // More than the journals hold: checkpoints go on, too.
     records.produce(&broker.address, 800);
@@ -73,6 +64,19 @@ fn goes_on_when_there_is_space_again(kind: Kind) {
     records.produce(&broker.address, 100);
     records.check(&broker.address);
     broker.check();
+}
+
+/// Topics that were created on a full device, whose logs found no space, take records now, without a restart.
+fn check_served(broker: &Running, late: &[String]) {
+    let log = broker.launch.log();
+    assert!(log.contains("offline until there is space"), "{log}");
+    let producer = TestProducer::new(&broker.address, &[("acks", "all")]);
+    for topic in late {
+        producer.learn(topic);
+        producer.send(BaseRecord::to(topic).partition(0).key(&b"late"[..]).payload(&b"late"[..]));
+    }
+    let offsets = producer.finish().into_iter().map(|report| report.expect("acknowledged").offset);
+    assert_eq!(offsets.collect::<Vec<_>>(), vec![0; late.len()]);
 }
 
 #[test]

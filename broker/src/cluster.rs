@@ -4,9 +4,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringlane_controller::{ClusterImage, Command, Controller, Outcome};
-use ringlane_reactor::Notify;
+use ringlane_reactor::{Instant, Notify};
 use tracing::error;
 
 use crate::partitions;
@@ -39,20 +40,48 @@ impl Published {
     }
 }
 
-/// Runs on the controller's shard as long as it lives: gives every new image to every shard.
+/// As often it is looked whether there is space for logs that found none.
+const SPACE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs on the controller's shard as long as it lives: gives every new image to every shard, and has those whose logs found no
+/// space try again.
 pub(crate) async fn publish(shard: Rc<Shard>) {
+    let mut next_try: Option<Instant> = None;
     loop {
         let changed = shard.controller().changed();
         let image = shard.controller().image();
-        if image.version() > shard.image.everywhere.get() {
-            publish_once(&shard, image).await;
+        let now = shard.reactor.now();
+        let is_waiting = if image.version() > shard.image.everywhere.get() {
+            publish_once(&shard, image).await
+        } else if next_try.is_some_and(|at| at <= now) {
+            next_try = None;
+            create_again(&shard).await
+        } else {
+            match next_try {
+                // The change is looked for either way.
+                Some(at) => _ = shard.reactor.timeout(at - now, changed).await,
+                None => changed.await,
+            }
             continue;
-        }
-        changed.await;
+        };
+        next_try = is_waiting.then(|| next_try.unwrap_or(shard.reactor.now() + SPACE_INTERVAL));
     }
 }
 
-async fn publish_once(shard: &Rc<Shard>, image: Arc<ClusterImage>) {
+/// Answers whether logs wait for space still.
+async fn create_again(shard: &Rc<Shard>) -> bool {
+    let create = |shard: &Rc<Shard>| {
+        let shard = shard.clone();
+        async move {
+            partitions::create_again(&shard).await;
+            partitions::wait_for_space(&shard)
+        }
+    };
+    shard.router.call_all(shard, create).await.contains(&true)
+}
+
+/// Answers whether logs wait for space now.
+async fn publish_once(shard: &Rc<Shard>, image: Arc<ClusterImage>) -> bool {
     let version = image.version();
     let before = shard.image.current();
     let places = shard.log_dirs.borrow_mut().assign(shard.broker(), &before, &image);
@@ -61,11 +90,13 @@ async fn publish_once(shard: &Rc<Shard>, image: Arc<ClusterImage>) {
         async move {
             partitions::apply(&shard, &image, &places).await;
             shard.image.set(image);
+            partitions::wait_for_space(&shard)
         }
     };
-    shard.router.call_all(shard, apply).await;
+    let is_waiting = shard.router.call_all(shard, apply).await.contains(&true);
     shard.image.everywhere.set(version);
     shard.image.applied_everywhere.notify_all();
+    is_waiting
 }
 
 /// Waits, on the controller's shard, until every shard has applied `version`.

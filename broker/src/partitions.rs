@@ -45,6 +45,8 @@ pub(crate) struct Partitions {
 struct Offline {
     place: Place,
     reason: String,
+    /// The log is new, and the device was full: it is tried again.
+    waits_for_space: bool,
 }
 
 impl Partitions {
@@ -188,7 +190,8 @@ pub(crate) fn log_config(config: &TopicConfig, producer_id_expiration_ms: i32) -
     }
 }
 
-/// Makes this shard's partitions what `image` says; the logs that are new in it have their `places`.
+/// Makes this shard's partitions what `image` says; the logs that are new in it have their `places`. Never two at a time,
+/// nor beside [`create_again`].
 pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>, places: &Places) {
     let before = shard.image.current();
     let settings = settings(shard, image);
@@ -216,6 +219,27 @@ pub(crate) async fn apply(shard: &Rc<Shard>, image: &Arc<ClusterImage>, places: 
             }
         }
     }
+    open_all(shard, missing).await;
+}
+
+/// Whether logs of this shard found no space to be created in, and wait for it.
+pub(crate) fn wait_for_space(shard: &Shard) -> bool {
+    shard.partitions.offline.borrow().values().any(|offline| offline.waits_for_space)
+}
+
+/// Tries again to create the logs that wait for space.
+pub(crate) async fn create_again(shard: &Rc<Shard>) {
+    let image = shard.image.current();
+    let settings = settings(shard, &image);
+    let missing = {
+        let offline = shard.partitions.offline.borrow();
+        let waiting = offline.iter().filter(|(_, offline)| offline.waits_for_space);
+        let missing = waiting.filter_map(|((id, index), offline)| {
+            let part = TopicPart::new(shard, image.topic_by_id(*id)?, &settings);
+            Some(Missing { part, index: *index, place: offline.place })
+        });
+        missing.collect()
+    };
     open_all(shard, missing).await;
 }
 

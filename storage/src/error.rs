@@ -245,6 +245,13 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+impl StorageError {
+    /// Whether the device is full: what failed can be done once there is space.
+    pub fn is_storage_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_storage_full(source))
+    }
+}
+
 /// Whether the device is full: the one failed write after which the file is known and the log goes on.
 pub(crate) fn is_storage_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

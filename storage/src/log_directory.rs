@@ -233,6 +233,8 @@ async fn identify(
         Ok(text) => {
             let meta = MetaProperties::decode(&path, &text)?;
             meta.check(&path, node_id, cluster_id)?;
+            // A killed process may have left the name in memory alone, and others are about to remember these ids.
+            disk.sync_dir(dir).await.map_err(StorageError::io("sync", dir))?;
             Ok(meta)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

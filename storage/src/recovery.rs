@@ -243,7 +243,7 @@ impl Recovery<'_> {
                 self.drop_segment(base).await?;
                 continue;
             }
-            if first.is_none() {
+            if first.as_ref().is_none_or(|start| start.snapshot_is_due) {
                 self.snapshots_waiting.push((base, producer_state::encode(&self.producers)));
             }
             let segment = self.scan_segment(listing, base, first).await?;

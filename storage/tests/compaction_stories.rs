@@ -310,6 +310,32 @@ fn reads_beside_a_round_see_one_side_or_the_other() {
     }
 }
 
+/// A round of checkpoints closes the files of complete segments, and not those of one whose files change their names: by name
+/// a reader would find another segment's.
+#[test]
+fn readers_keep_the_files_of_a_new_segment_while_rounds_come_and_go() {
+    for seed in seeds(20) {
+        let (mut simulation, host) = filled(seed, 80, compacted(COMPACTION));
+        simulation.block_on(host, |reactor| async move {
+            let log = open(&reactor, compacted(COMPACTION)).await;
+            let (before, reading, rounds) = (state(&log).await, log.clone(), log.clone());
+            let reader = reactor.spawn(ringlane_reactor::Queue::Client, async move {
+                for _ in 0..40 {
+                    assert_eq!(state(&reading).await, before);
+                }
+            });
+            let rounds = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+                for _ in 0..40 {
+                    rounds.checkpoint().await.expect("a good disk");
+                }
+            });
+            clean(&reactor, &log).await.expect("it is due");
+            reader.await;
+            rounds.await;
+        });
+    }
+}
+
 #[test]
 fn a_log_that_is_truncated_or_closed_under_the_cleaner_is_left_as_it_is() {
     for seed in seeds(60) {

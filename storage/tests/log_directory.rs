@@ -38,6 +38,31 @@ fn a_directory_has_one_holder_and_keeps_its_identity() {
     });
 }
 
+/// A process is killed while it makes the directory a broker's; the next one tells its id, and the power goes.
+#[test]
+fn an_identity_that_was_told_stays() {
+    let killed_at = |operation, seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let open = async |reactor: Reactor| {
+            let opened = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await;
+            opened.expect("nobody else has it").meta().clone()
+        };
+        simulation.crash_at(host, operation, CrashKind::Process);
+        let ended = simulation.try_block_on(host, open).is_ok();
+        simulation.crash(host, CrashKind::Process);
+        simulation.crash_at(host, u64::MAX / 2, CrashKind::Process);
+        let told = simulation.block_on(host, open);
+        simulation.crash(host, CrashKind::Power);
+        assert_eq!(simulation.block_on(host, open), told, "killed at operation {operation}");
+        ended
+    };
+    let operations = (0..).take_while(|operation| {
+        let ended = (0..20).map(|seed| killed_at(*operation, seed)).fold(false, |a, b| a || b);
+        !ended
+    });
+    assert!(operations.count() > 5, "it takes more to make a directory");
+}
+
 #[test]
 fn a_clean_stop_is_known_once() {
     let (mut simulation, host) = world(Options::seed(1));

@@ -223,6 +223,28 @@ fn a_log_that_lost_all_behind_its_start_goes_on_from_there() {
     }
 }
 
+/// A sync goes from segment to segment; meanwhile retention takes those that it has not come to.
+#[test]
+fn a_sync_passes_over_segments_that_are_removed_meanwhile() {
+    for seed in 0..40 {
+        let disk = DiskFaults { slow_one_in: 10, ..DiskFaults::default() };
+        let (mut simulation, host) = world(Options { disk, ..Options::seed(seed) });
+        simulation.block_on(host, |reactor| async move {
+            let config = LogConfig { durable: false, flush_ms: 10_000, ..one_a_segment() };
+            let log = create(&reactor, config).await;
+            for timestamp in 0..6 {
+                append(&log, batch(timestamp)).await;
+            }
+            reactor.sleep(Duration::from_secs(10)).await;
+            delete_before(&log, 6).await;
+            reactor.sleep(Duration::from_secs(10)).await;
+            assert_eq!(log.is_offline(), None);
+            append(&log, batch(6)).await;
+            durable(&log).await;
+        });
+    }
+}
+
 #[test]
 fn what_an_interrupted_deletion_left_goes_at_the_next_start() {
     on_a_host(|reactor| async move {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use ringlane_batch::PartitionIndex;
 use ringlane_reactor::Queue;
 use ringlane_storage::{Log, LogManager, NewLog, StorageError};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::{AT_ONCE_MAX, Offline, TopicPart};
 use crate::log_dirs::Place;
@@ -105,6 +105,13 @@ async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
     });
     let created = Log::create_all(logs, wanted.collect()).await;
     for (missing, created) in new.into_iter().zip(created) {
+        if created.as_ref().is_err_and(StorageError::is_storage_full) {
+            // Half a log is in the way of the next attempt, and of the next topic of the name.
+            let directory = logs.directory().join(missing.directory_name());
+            let _ = shard.reactor.disk().remove_dir_all(&directory).await;
+            wait_for_space(shard, &missing, &created.err().expect("just looked at").to_string());
+            continue;
+        }
         lead(shard, logs, &missing, created);
     }
 }
@@ -132,7 +139,10 @@ fn lead(shard: &Rc<Shard>, logs: &LogManager, missing: &Missing, log: Result<Log
     let (name, config) = (part.name.clone(), part.config.clone());
     let partition = Partition::lead(name, key, log, state.leader_epoch, config);
     partition.update(state.leader_epoch, state.isr.len(), None);
-    shard.partitions.offline.borrow_mut().remove(&key);
+    let before = shard.partitions.offline.borrow_mut().remove(&key);
+    if before.is_some_and(|offline| offline.waits_for_space) {
+        info!(name = missing.directory_name(), "there is space again: the partition is online");
+    }
     shard.partitions.by_key.borrow_mut().insert(key, partition.clone());
     shard.coordinators.elect(shard, &partition);
 }
@@ -144,6 +154,17 @@ fn stay_offline(shard: &Shard, missing: &Missing, reason: &str) {
         let name = missing.directory_name();
         error!(name, "the partition stays offline: {reason}");
     }
-    let offline = Offline { place: *place, reason: reason.to_owned() };
+    let offline = Offline { place: *place, reason: reason.to_owned(), waits_for_space: false };
     shard.partitions.offline.borrow_mut().insert((part.topic.id, *index), offline);
+}
+
+/// The device is full. Said once.
+fn wait_for_space(shard: &Shard, missing: &Missing, reason: &str) {
+    let Missing { part, index, place } = missing;
+    let offline = Offline { place: *place, reason: reason.to_owned(), waits_for_space: true };
+    let before = shard.partitions.offline.borrow_mut().insert((part.topic.id, *index), offline);
+    if before.is_none_or(|before| !before.waits_for_space) {
+        let name = missing.directory_name();
+        error!(name, "the partition is offline until there is space for its log: {reason}");
+    }
 }

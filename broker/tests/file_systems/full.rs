@@ -4,10 +4,12 @@
 use std::fs;
 use std::thread;
 
-use crate::clients::create_topic;
+use rdkafka::producer::BaseRecord;
+
+use crate::clients::{TestProducer, create_topic};
 use crate::image::{Image, Kind};
 use crate::records::Records;
-use crate::{JOURNAL, launch, start, wait_until};
+use crate::{JOURNAL, Running, launch, start, wait_until};
 
 const FREE_BYTES: u64 = 6 << 20;
 
@@ -26,16 +28,16 @@ fn goes_on_when_there_is_space_again(kind: Kind) {
     // Whoever asks the controller meanwhile does not stop it.
     let address = broker.address.clone();
     let creating = thread::spawn(move || {
-        for n in 0..200 {
-            // It may be told that there is no space.
-            create_topic(&address, &format!("late-{n}"), 1, &[]).ok();
-        }
+        let late = (0..200).map(|n| format!("late-{n}"));
+        // Some may be told that there is no space.
+        late.filter(|topic| create_topic(&address, topic, 1, &[]).is_ok()).collect::<Vec<_>>()
     });
     wait_until("the controller waits for space", || {
         (creating.is_finished() || broker.launch.log().contains("waits for space")).then_some(())
     });
     fs::remove_file(&ballast).expect("removed");
-    creating.join().expect("no panic");
+    let late = creating.join().expect("no panic");
+    check_served(&broker, &late);
     create_topic(&broker.address, "later", 1, &[]).expect("created");
     // More than the journals hold: checkpoints go on, too.
     records.produce(&broker.address, 800);
@@ -62,6 +64,19 @@ fn goes_on_when_there_is_space_again(kind: Kind) {
     records.produce(&broker.address, 100);
     records.check(&broker.address);
     broker.check();
+}
+
+/// Topics that were created on a full device, whose logs found no space, take records now, without a restart.
+fn check_served(broker: &Running, late: &[String]) {
+    let log = broker.launch.log();
+    assert!(log.contains("offline until there is space"), "{log}");
+    let producer = TestProducer::new(&broker.address, &[("acks", "all")]);
+    for topic in late {
+        producer.learn(topic);
+        producer.send(BaseRecord::to(topic).partition(0).key(&b"late"[..]).payload(&b"late"[..]));
+    }
+    let offsets = producer.finish().into_iter().map(|report| report.expect("acknowledged").offset);
+    assert_eq!(offsets.collect::<Vec<_>>(), vec![0; late.len()]);
 }
 
 #[test]

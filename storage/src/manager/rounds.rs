@@ -10,7 +10,7 @@ use ringlane_reactor::{OneshotSender, oneshot};
 
 use super::write_back::WriteBack;
 use super::{Inner, LogManager};
-use crate::error::{StorageError, is_storage_full};
+use crate::error::StorageError;
 use crate::journal::{Journal, Mark};
 use crate::log::{Log, Plan};
 use crate::shard_checkpoint::path;
@@ -254,8 +254,7 @@ impl LogManager {
 
     /// A round that failed: its logs are still behind. On a full device they go on; otherwise nothing more is acknowledged.
     fn undo_round(&self, dirty: Vec<Log>, error: StorageError) -> StorageError {
-        let full = matches!(&error, StorageError::Io { source, .. } if is_storage_full(source));
-        if !full {
+        if !error.is_storage_full() {
             self.take_offline(&error.to_string());
         }
         dirty.iter().for_each(Log::mark_dirty);

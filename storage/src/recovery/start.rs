@@ -34,6 +34,8 @@ pub(super) struct Start {
     pub(super) first_timestamp: TimestampMs,
     /// Of all batches of the segment before it.
     pub(super) max_timestamp: Option<TimeEntry>,
+    /// The producer snapshot at the segment's base may be torn, and is written anew.
+    pub(super) snapshot_is_due: bool,
 }
 
 impl Start {
@@ -48,6 +50,7 @@ impl Start {
             time_entries: 0,
             first_timestamp: TimestampMs::NONE,
             max_timestamp: None,
+            snapshot_is_due: false,
         }
     }
 
@@ -95,8 +98,9 @@ fn at_record(
     let path = Kind::Log.path(dir, base);
     let first = *listing.logs.first().expect("there is a segment");
     if first >= point && first > base {
-        // Retention has removed everything before it.
-        return Ok(Start::of_segment(first, first, producers));
+        // Retention has removed everything before it. Its snapshot may be of a round that never ended.
+        let snapshot_is_due = first == point;
+        return Ok(Start { snapshot_is_due, ..Start::of_segment(first, first, producers) });
     }
     let len = listing.len_of(Kind::Log, base).unwrap_or(0);
     if len < record.position {

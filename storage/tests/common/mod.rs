@@ -150,12 +150,16 @@ pub(crate) async fn names(reactor: &Reactor, dir: &Path) -> Vec<String> {
     entries.into_iter().map(|entry| entry.name).collect()
 }
 
-/// The seeds to run: `RINGLANE_SEED` alone, or as many as `RINGLANE_SEEDS` says, or `default_count`.
+/// The seeds to run: `RINGLANE_SEED` alone, or those that `RINGLANE_SEEDS` says (`from..to`, or how many), or `default_count`.
 pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-    match number("RINGLANE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RINGLANE_SEEDS").unwrap_or(default_count),
+    let number = |text: &str| text.parse().expect("a number");
+    let one = std::env::var("RINGLANE_SEED").map(|text| number(&text));
+    let several = std::env::var("RINGLANE_SEEDS");
+    match (one, several.as_deref().map(|text| text.split_once("..").ok_or(text))) {
+        (Ok(seed), _) => seed..seed + 1,
+        (_, Ok(Ok((from, to)))) => number(from)..number(to),
+        (_, Ok(Err(count))) => 0..number(count),
+        _ => 0..default_count,
     }
 }
 

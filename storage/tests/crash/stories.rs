@@ -6,9 +6,12 @@ use ringlane_batch::{HighWatermark, Offset, TimestampMs};
 use ringlane_reactor::sim::{CrashKind, Options};
 use ringlane_reactor::{OpenOptions, Queue};
 use ringlane_storage::LogConfig;
-use ringlane_storage::inspect::verify_log;
+use ringlane_storage::inspect::{producers, verify_log};
 
 use crate::common::*;
+use crate::process::Process;
+use crate::roles::Role;
+use crate::world::{Life, World};
 
 /// A torn tail at the recovery point, cut by recovery; the next batch rolls, so that nothing is written over it.
 #[test]
@@ -111,6 +114,95 @@ fn a_cut_in_the_batch_of_the_start_leaves_an_empty_log_there() {
         let log = open(&reactor, small()).await;
         assert_eq!((log.log_start().0, log.log_end().0), (2, 3));
         assert_eq!(read_all(&log).await.len(), batch(9).len());
+    });
+}
+
+/// A truncation takes a batch that reaches across the log's start: nobody knows what producers have sent between the batch
+/// before it and the start, and they are not refused what comes next.
+#[test]
+fn a_log_that_begins_anew_at_its_start_takes_any_sequence() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let sent = |first, count| batch_of(&vec![1; count], 10, Some((7, 0, first)));
+    simulation.block_on(host, move |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, sent(0, 2)).await;
+        append(&log, sent(2, 4)).await;
+        durable(&log).await;
+        log.delete_records_before(Offset(4), HighWatermark(6)).await.expect("a good disk");
+        assert_eq!(log.truncate_to(Offset(5)).await.expect("a good disk").0, 4);
+        reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+    });
+    simulation.crash(host, CrashKind::Power);
+    simulation.block_on(host, move |reactor| async move {
+        let log = open(&reactor, small()).await;
+        assert_eq!(append(&log, sent(6, 1)).await.base_offset.0, 4);
+    });
+}
+
+/// Of two shards' journals one is of no use any more, and its files are removed: of names that nobody has synced a power cut takes
+/// some and leaves others.
+#[test]
+fn a_crash_among_journals_that_are_removed_is_no_damage() {
+    let run = |seed, cut| {
+        let mut world = World::new(Options::seed(seed), vec![Role::Kept], 8);
+        world.checkpoint_interval_bytes = u64::MAX;
+        let filled = world.boot(2, 1, |start| async move {
+            let mut process = Process::start(start).await;
+            // A group each: they reach through several files.
+            for _ in 0..30 {
+                process.append(0).await;
+                durable(&process.logs[0]).await;
+                process.look(0);
+            }
+        });
+        assert!(filled.is_some(), "nothing interrupts it");
+        let kind = CrashKind::Power;
+        world.simulation.crash(world.host, kind);
+        world.died(kind);
+        let life = Life { seed: 1, shards: 1, steps: 0, closes: false, kind };
+        let operations = world.live(life, cut);
+        world.finish(1);
+        operations
+    };
+    for seed in seeds(10) {
+        let operations = run(seed, None);
+        // The removal comes last.
+        for cut in operations - 8..operations {
+            run(seed, Some(cut));
+        }
+    }
+}
+
+/// The snapshot at the base of the first segment is one that a round wrote which never ended, and everything before it is
+/// deleted: the start does not come by there, and yet leaves it whole.
+#[test]
+fn a_torn_snapshot_at_the_first_segment_is_written_anew() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let sent = |n: i64| batch_of(&[n], 50, Some((7, 0, n as i32)));
+    let snapshot = simulation.block_on(host, move |reactor| async move {
+        let log = create(&reactor, small()).await;
+        let mut base = -1;
+        while log.segment_count() == 1 {
+            log.checkpoint().await.expect("a good disk");
+            base = append(&log, sent(base + 1)).await.base_offset.0;
+        }
+        durable(&log).await;
+        log.delete_records_before(Offset(base), HighWatermark(base)).await.expect("a good disk");
+        assert_eq!((log.recovery_point().0, log.segment_count()), (base, 1));
+        let path = dir().join(format!("{base:020}.snapshot"));
+        reactor.disk().replace(&path, b"torn").await.expect("a good disk");
+        reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+        path
+    });
+    simulation.crash(host, CrashKind::Power);
+    simulation.block_on(host, move |reactor| async move {
+        let log = open(&reactor, small()).await;
+        log.close().await.expect("a good disk");
+        let known = producers(&reactor.disk(), &snapshot).await.expect("a good disk");
+        let known = known.expect("a whole snapshot");
+        assert_eq!(known[0].last_offset, log.log_start().offset().plus(-1));
+        let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await.expect("a good disk");
+        assert_eq!(report.problems, []);
     });
 }
 

@@ -15,7 +15,8 @@ use crate::cli::output::{Table, print, print_json};
 /// Say what a start would do with the logs of a data directory: what is synced, where each would end.
 ///
 /// Nothing is changed. A start checks the batches of each log from the position in the file on, after it has written back
-/// what the journals hold.
+/// what the journals hold. Which topics there are the controller's log says, and only a start decides where that ends: the
+/// log of a deleted topic is told like the others, where a start sets it aside.
 #[derive(Args, Clone)]
 pub(crate) struct Recovery {
     /// A broker's data directory.

@@ -31,10 +31,11 @@ pub(crate) fn record(plan: &Plan, commit: Commit) -> Result<Entry, String> {
     assert!(plan.rounds > 0, "what is measured is measured once at least");
     // From here on a request to end is not lost, whether a shard runs to hear it or not.
     let _ = termination_requested();
-    Kind::Ringlane.prepare()?;
+    let prepared = Kind::Ringlane.prepare();
     if termination_requested() {
         return Err("interrupted; nothing was recorded".into());
     }
+    prepared?;
     let host = HostFacts::read(&plan.data);
     let placement = Placement::of(&allowed_cpus());
     remove(&plan.data);

@@ -18,6 +18,9 @@ use ringlane_wire::messages::create_topics::CreatableTopicResult;
 use ringlane_wire::messages::delete_topics::DeletableTopicResult;
 use ringlane_wire::messages::describe_configs::DescribeConfigsResult;
 use ringlane_wire::messages::fetch::{FetchableTopicResponse, PartitionData};
+use ringlane_wire::messages::list_offsets::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
 use ringlane_wire::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -188,6 +191,10 @@ impl Fake {
                     DeleteTopicsResponse { responses: vec![result], ..Default::default() };
                 parts(&|| encode(version, id, &response))
             }
+            ApiKey::ListOffsets => {
+                let response = starts(&read(&mut body, version));
+                parts(&|| encode(version, id, &response))
+            }
             ApiKey::Produce => {
                 let response = self.produce(&read(&mut body, version));
                 let delay = self.delay(now)?;
@@ -319,6 +326,21 @@ impl Fake {
         let responses = responses.collect();
         FetchResponse { responses, error_code: ErrorCode::NONE, ..Default::default() }
     }
+}
+
+/// Where the partitions asked about start: nothing is ever deleted.
+fn starts<'a>(request: &ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
+    const EARLIEST: i64 = -2;
+    let answer = |asked: &list_offsets::ListOffsetsPartition| {
+        assert_eq!(asked.timestamp, EARLIEST, "readers begin at the start");
+        let partition_index = asked.partition_index;
+        ListOffsetsPartitionResponse { partition_index, offset: 0, ..Default::default() }
+    };
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(answer).collect();
+        ListOffsetsTopicResponse { name: topic.name, partitions }
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 /// The batch with another last byte in the value of its first record.

@@ -30,8 +30,8 @@ pub struct HostFacts {
     pub huge_pages: String,
     /// Processes that were ready to run, averaged over the minute before.
     pub load_average: f64,
-    /// What `ringlane tune check` finds; null where its files cannot be read.
-    #[serde(default)]
+    /// What `ringlane tune check` finds; left out where its files cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
 }
 

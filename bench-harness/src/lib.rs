@@ -3,7 +3,7 @@
 //!
 //! Order of reading: [`settings`] and [`scenario`] say what is wanted, [`schedule`] when each record is sent, [`record`] what
 //! it carries; [`generator`] sends, reads and gathers; [`verify`] and [`validity`] judge; [`result`] and [`output`] tell.
-//! Only `brokers` touches the operating system; everything else sees it through the reactor.
+//! Only `brokers` and `paper::systems` touch the operating system; everything else sees it through the reactor.
 
 mod brokers;
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod history;
 pub mod host;
 pub mod output;
 pub mod page;
+pub mod paper;
 pub mod percentiles;
 pub mod proc;
 pub mod record;

@@ -3,10 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "processes are no business of a reactor")]
 
 mod commit;
+mod external;
 mod guard;
+pub(crate) mod launch;
 mod listening;
 mod page_cache;
 mod ringlane;
+mod running;
 mod stock_kafka;
 mod stopwatch;
 
@@ -15,10 +18,16 @@ use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::str::FromStr;
+
+use crate::workload::Durability;
 
 pub(crate) use commit::Commit;
+pub(crate) use external::External;
 pub(crate) use listening::listening_pid;
 pub(crate) use page_cache::drop_from_page_cache;
+pub(crate) use running::Running;
+pub(crate) use stock_kafka::check_java;
 pub(crate) use stopwatch::Stopwatch;
 
 /// The content of a file of at most `bytes_max`.
@@ -32,20 +41,43 @@ pub(crate) fn read_file(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
 }
 
 /// A broker that can be started here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// This build's.
     Ringlane,
     /// Stock Apache Kafka.
     Kafka,
+    /// Any other that speaks Kafka's protocol.
+    External(External),
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ringlane" => Ok(Self::Ringlane),
+            "kafka" => Ok(Self::Kafka),
+            _ => text.parse().map(Self::External),
+        }
+    }
 }
 
 impl Kind {
     /// Its name in file names.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Ringlane => "ringlane",
             Self::Kafka => "kafka",
+            Self::External(external) => &external.name,
+        }
+    }
+
+    /// The only durability at which it can be measured; none where it can be told which.
+    pub(crate) fn declared(&self) -> Option<Durability> {
+        match self {
+            Self::Ringlane | Self::Kafka => None,
+            Self::External(external) => Some(external.durability),
         }
     }
 
@@ -53,9 +85,9 @@ impl Kind {
     ///
     /// # Errors
     /// A sentence that says what is missing and how to get it.
-    pub(crate) fn check(self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Ringlane => Ok(()),
+            Self::Ringlane | Self::External(_) => Ok(()),
             Self::Kafka => stock_kafka::check_java(),
         }
     }
@@ -64,10 +96,11 @@ impl Kind {
     ///
     /// # Errors
     /// A sentence that says what is missing and how to get it.
-    pub(crate) fn prepare(self) -> Result<(), String> {
+    pub(crate) fn prepare(&self) -> Result<(), String> {
         match self {
             Self::Ringlane => ringlane::prepare(),
             Self::Kafka => stock_kafka::prepare(),
+            Self::External(_) => Ok(()),
         }
     }
 
@@ -77,7 +110,7 @@ impl Kind {
     /// # Errors
     /// A sentence, with the end of its log.
     pub(crate) fn start(
-        self,
+        &self,
         directory: &Path,
         cpus: &[usize],
         settings: &[&str],
@@ -87,16 +120,19 @@ impl Kind {
         match self {
             Self::Ringlane => ringlane::start(directory, cpus, settings),
             Self::Kafka => stock_kafka::start(directory, cpus, settings),
+            Self::External(external) => external.start(directory, cpus),
         }
     }
 
     /// The settings with which retention runs all the time: once a second, from the start.
-    pub(crate) fn busy_retention(self) -> &'static [&'static str] {
+    pub(crate) fn busy_retention(&self) -> &'static [&'static str] {
         match self {
             Self::Ringlane => &["log.retention.check.interval.ms=1000"],
             Self::Kafka => {
                 &["log.retention.check.interval.ms=1000", "log.initial.task.delay.ms=1000"]
             }
+            // Its user's command says what it does.
+            Self::External(_) => &[],
         }
     }
 }
@@ -111,8 +147,16 @@ pub(crate) struct Broker {
     pub(crate) pid: u32,
     /// How long it took from its start until it served, in seconds.
     pub(crate) start_s: f64,
+    /// Where acknowledged records are, where its user says so and not the broker.
+    pub(crate) declared: Option<Durability>,
     #[expect(dead_code, reason = "held for its drop")]
-    process: Box<dyn Any>,
+    pub(crate) process: Box<dyn Any>,
+}
+
+/// The wall clock, in ms since the epoch.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Removes a directory and all in it, as far as that goes.
@@ -121,12 +165,12 @@ pub(crate) fn remove(directory: &Path) {
 }
 
 /// A list of CPUs as taskset(1) wants it.
-fn cpu_list(cpus: &[usize]) -> String {
+pub(crate) fn cpu_list(cpus: &[usize]) -> String {
     cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// The first of `count` ports in a row that nobody listens on, below those that the kernel gives to clients.
-fn free_ports(count: u16) -> Result<u16, String> {
+pub(crate) fn free_ports(count: u16) -> Result<u16, String> {
     let taken = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
     let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
     let mut candidates = (first..32_000).step_by(10);
@@ -135,7 +179,7 @@ fn free_ports(count: u16) -> Result<u16, String> {
 }
 
 /// The end of a log, for a sentence about why its writer ended.
-fn end_of(log: &Path) -> String {
+pub(crate) fn end_of(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")

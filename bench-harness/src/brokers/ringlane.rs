@@ -4,24 +4,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::guard::Guard;
-use super::{Broker, cpu_list, end_of, free_ports};
-
-/// Ends the process when dropped: it is asked to, and waited for.
-pub(super) struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
-        if !asked.is_ok_and(|status| status.success()) {
-            let _ = self.0.kill();
-        }
-        let _ = self.0.wait();
-    }
-}
+use super::{Broker, Running, cpu_list, end_of, free_ports};
 
 /// Where the binary of this build is.
 fn binary() -> Result<PathBuf, String> {
@@ -83,15 +70,16 @@ pub(super) fn start(directory: &Path, cpus: &[usize], settings: &[&str]) -> Resu
     let mut line = String::new();
     let stdout = child.stdout.take().expect("a pipe");
     let read = BufReader::new(stdout).read_line(&mut line);
-    let running = Running(child);
-    let guard = Guard::new(&["kill", &running.0.id().to_string()]).map_err(failed)?;
+    let running = Running::new(child);
+    let guard = Guard::new(&["kill", &running.pid().to_string()]).map_err(failed)?;
     let address = line.trim().strip_prefix("ringlane ready on ");
     match (read, address) {
         (Ok(_), Some(address)) => Ok(Broker {
             name: format!("ringlane {}", env!("CARGO_PKG_VERSION")),
             address: address.to_owned(),
-            pid: running.0.id(),
+            pid: running.pid(),
             start_s: began.elapsed().as_secs_f64(),
+            declared: None,
             process: Box::new((running, guard)),
         }),
         _ => {

@@ -56,9 +56,9 @@ pub(super) fn prepare() -> Result<(), String> {
 
 /// # Errors
 /// A sentence: no Java, or one that is too old.
-pub(super) fn check_java() -> Result<(), String> {
+pub(crate) fn check_java() -> Result<(), String> {
     let advice = format!(
-        "stock Kafka needs Java {JAVA_MIN} or newer: on Debian `apt-get install openjdk-17-jre-headless`"
+        "Java {JAVA_MIN} or newer is needed: on Debian `apt-get install openjdk-17-jre-headless`"
     );
     let output = Command::new("java").arg("-version").stdin(Stdio::null()).output();
     let output = output.map_err(|_| format!("there is no Java on this host; {advice}"))?;
@@ -99,6 +99,7 @@ pub(super) fn start(directory: &Path, cpus: &[usize], settings: &[&str]) -> Resu
             address: format!("127.0.0.1:{port}"),
             pid,
             start_s: began.elapsed().as_secs_f64(),
+            declared: None,
             process: Box::new((running, guard)),
         }),
         _ => {

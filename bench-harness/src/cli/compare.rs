@@ -37,12 +37,16 @@ use crate::workload::Durability;
   ringlane-bench compare --quick --out quick          about two minutes; then open quick/index.html
   ringlane-bench compare --out full                   every rate that both sustain: up to an hour
   ringlane-bench compare --within 15m --rounds 2 --duration 10s --out shorter
-  ringlane-bench compare --rate 20k --durability disk --rounds 3 --out durable")]
+  ringlane-bench compare --rate 20k --durability disk --rounds 3 --out durable
+
+Another broker is started by a command that the shell runs; it listens on 127.0.0.1:$PORT, may write to $DIR, and has
+started when something listens there. Its durability is your word (page-cache or disk):
+  ringlane-bench compare --quick --target ringlane --target 'mine:page-cache=my-broker --listen 127.0.0.1:$PORT --data $DIR' --out mine")]
 pub(super) struct Compare {
     /// Two short rounds, to be seen within three minutes.
     #[arg(long)]
     quick: bool,
-    /// Which brokers, in this order; by default both.
+    /// Which brokers, in this order: `ringlane`, `kafka`, or `NAME:DURABILITY=COMMAND` for any other; by default the first two.
     #[arg(long = "target", value_name = "BROKER")]
     targets: Vec<Kind>,
     /// A scenario file (TOML); flags win over it.
@@ -115,17 +119,14 @@ impl Compare {
             ..Settings::default()
         };
         let scenario = load(given.or(defaults), None)?;
-        let levels = match scenario.durability {
-            Durability::Target => vec![Durability::PageCache, Durability::Disk],
-            named => vec![named],
-        };
         let kinds = match self.targets.len() {
             0 => vec![Kind::Ringlane, Kind::Kafka],
             _ => self.targets,
         };
-        if kinds.len() > 2 || (kinds.len() == 2 && kinds[0] == kinds[1]) {
+        if kinds.len() > 2 || (kinds.len() == 2 && kinds[0].name() == kinds[1].name()) {
             return Err(Failure::Usage("--target: name each broker once".into()));
         }
+        let levels = levels(&kinds, scenario.durability)?;
         let sample = read_sample(&scenario)?;
         Ok(Plan {
             kinds,
@@ -141,6 +142,24 @@ impl Compare {
             out: self.out,
             quiet: self.quiet,
         })
+    }
+}
+
+/// Where records are to be when they are acknowledged: at each in turn.
+fn levels(kinds: &[Kind], asked: Durability) -> Result<Vec<Durability>, Failure> {
+    let asked = match asked {
+        Durability::Target => vec![Durability::PageCache, Durability::Disk],
+        named => vec![named],
+    };
+    let can = |level: &Durability| {
+        kinds.iter().all(|kind| kind.declared().is_none_or(|declared| declared == *level))
+    };
+    let levels: Vec<Durability> = asked.into_iter().filter(can).collect();
+    match levels.is_empty() {
+        true => Err(Failure::Usage(
+            "--target: the brokers do not promise the same durability, and figures of unequal durability are never set side by side".into(),
+        )),
+        false => Ok(levels),
     }
 }
 

@@ -4,6 +4,7 @@ mod compare;
 mod diff;
 mod failure;
 mod history;
+mod paper;
 mod run;
 mod sweep;
 
@@ -39,6 +40,7 @@ enum Command {
     Sweep(Box<sweep::Sweep>),
     Diff(diff::Diff),
     History(history::History),
+    Paper(paper::Paper),
 }
 
 /// Parses the arguments and carries them out.
@@ -49,6 +51,7 @@ pub fn run() -> ExitCode {
         Command::Sweep(sweep) => sweep.run(),
         Command::Diff(diff) => diff.run(),
         Command::History(history) => history.run(),
+        Command::Paper(paper) => paper.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

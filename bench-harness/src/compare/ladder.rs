@@ -151,7 +151,10 @@ impl Measurement<'_> {
                 let job = plan.job(broker, durability, rate, &name);
                 let measured =
                     measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
-                let result = RunResult::new(&broker.name, &job, &measured, self.host.clone());
+                let mut result = RunResult::new(&broker.name, &job, &measured, self.host.clone());
+                if let Some(declared) = broker.declared {
+                    result.durability = declared.to_string();
+                }
                 plan.say(&format!("{name}  {}", ratios::in_a_line(&result)));
                 let directory =
                     plan.side(durability, rate, &broker.name).join(format!("round-{round}"));

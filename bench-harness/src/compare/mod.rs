@@ -242,6 +242,8 @@ impl Plan {
     }
 
     fn job(&self, broker: &Broker, durability: Durability, rate: Rate, name: &str) -> Job {
+        // A broker of which it is declared is not told.
+        let durability = broker.declared.map_or(durability, |_| Durability::Target);
         Job {
             target: broker.address.clone(),
             scenario: Scenario { durability, rate, ..self.scenario.clone() },

@@ -27,6 +27,7 @@ use crate::workload::Durability;
 
 pub use breakdown::{Breakdown, Kind, Layout, Leader, Share};
 pub use drain::Drain;
+pub(crate) use setup::topic_settings;
 pub use tally::{Counts, Interval, Stage};
 
 /// What is to be measured, where, and how it is shown meanwhile.

@@ -69,7 +69,7 @@ async fn broker_settings(client: &Client, admin: &Admin) -> Vec<ConfigEntry> {
 }
 
 /// The settings of a topic with this durability.
-fn topic_settings(durability: Durability, is_ringlane: bool) -> Vec<(String, String)> {
+pub(crate) fn topic_settings(durability: Durability, is_ringlane: bool) -> Vec<(String, String)> {
     let setting = match (durability, is_ringlane) {
         (Durability::Target, _) => return Vec::new(),
         (Durability::Disk, true) => (RINGLANE_DURABLE, "true"),

@@ -4,6 +4,7 @@ mod bars;
 mod chart;
 mod history;
 mod ladder;
+mod paper;
 mod parts;
 mod pictures;
 mod png;
@@ -19,6 +20,7 @@ use chart::{Chart, Line};
 use text::escape;
 
 pub use history::history_page;
+pub use paper::page as paper_page;
 pub use pictures::pictures;
 pub(crate) use text::date;
 

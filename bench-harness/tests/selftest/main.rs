@@ -5,6 +5,7 @@ mod fake;
 mod faults;
 mod group;
 mod latency;
+mod paper;
 mod reading;
 
 use std::net::Ipv4Addr;

@@ -33,6 +33,10 @@ const OUTSIDE: &[&str] = &[
     "socket2",
 ];
 
+/// A runtime that a crate may have where it is optional: the load generator measures brokers of other protocols with their own
+/// clients, which need it, in a build that asks for them (`--features paper`).
+const OPTIONAL_RUNTIMES: &[(&str, &str)] = &[("ringlane-bench", "tokio")];
+
 /// Crates that only tests may use.
 const TESTS_ONLY: &[&str] = &["kafka-protocol", "proptest", "rdkafka", "tempfile"];
 
@@ -40,6 +44,7 @@ const TESTS_ONLY: &[&str] = &["kafka-protocol", "proptest", "rdkafka", "tempfile
 struct Dependency {
     name: String,
     for_tests: bool,
+    is_optional: bool,
 }
 
 /// The package name and the dependencies of a manifest; none when it declares no package.
@@ -51,16 +56,20 @@ fn manifest(text: &str) -> Option<(String, Vec<Dependency>)> {
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_string();
             if let Some((table, name)) = section.rsplit_once("dependencies.") {
-                let dependency =
-                    Dependency { name: unquoted(name), for_tests: table.contains("dev-") };
-                dependencies.push(dependency);
+                dependencies.push(Dependency {
+                    name: unquoted(name),
+                    for_tests: table.contains("dev-"),
+                    is_optional: false,
+                });
             }
         } else if let Some((key, value)) = line.split_once('=') {
             if section == "package" && key.trim() == "name" {
                 package = Some(unquoted(value));
             } else if section.ends_with("dependencies") {
                 let name = unquoted(key.split('.').next().unwrap_or(key));
-                dependencies.push(Dependency { name, for_tests: section.contains("dev-") });
+                let is_optional = value.contains("optional = true");
+                let for_tests = section.contains("dev-");
+                dependencies.push(Dependency { name, for_tests, is_optional });
             }
         }
     }
@@ -80,11 +89,12 @@ fn problems(package: &str, dependencies: &[Dependency]) -> Vec<String> {
     let short =
         |name: &str| name.trim_start_matches("ringlane").trim_start_matches('-').to_string();
     let mut problems = Vec::new();
-    for Dependency { name, for_tests } in dependencies {
+    for Dependency { name, for_tests, is_optional } in dependencies {
         if ours(name) && !allowed.contains(&short(name).as_str()) {
             problems.push(format!("{package} must not depend on {name}"));
         }
-        if OUTSIDE.contains(&name.as_str()) && package != "ringlane-reactor" {
+        let is_granted = *is_optional && OPTIONAL_RUNTIMES.contains(&(package, name.as_str()));
+        if OUTSIDE.contains(&name.as_str()) && package != "ringlane-reactor" && !is_granted {
             problems.push(format!(
                 "{package} must not depend on {name}: the reactor is the way outside"
             ));
@@ -122,4 +132,10 @@ fn a_forbidden_arrow_is_found() {
     assert_eq!(check(&format!("{storage}[dependencies]\nproptest.workspace = true\n")), 1);
     assert_eq!(check(&format!("{storage}[dev-dependencies]\nproptest.workspace = true\n")), 0);
     assert_eq!(check("[package]\nname = \"ringlane-new\"\n"), 1);
+    let tokio = |of: &str, how: &str| {
+        check(&format!("[package]\nname = \"{of}\"\n[dependencies]\ntokio = {{ {how} }}\n"))
+    };
+    assert_eq!(tokio("ringlane-bench", "workspace = true, optional = true"), 0);
+    assert_eq!(tokio("ringlane-bench", "workspace = true"), 1);
+    assert_eq!(tokio("ringlane-storage", "workspace = true, optional = true"), 1);
 }

@@ -105,14 +105,15 @@ async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
     });
     let created = Log::create_all(logs, wanted.collect()).await;
     for (missing, created) in new.into_iter().zip(created) {
-        if created.as_ref().is_err_and(StorageError::is_storage_full) {
-            // Half a log is in the way of the next attempt, and of the next topic of the name.
-            let directory = logs.directory().join(missing.directory_name());
-            let _ = shard.reactor.disk().remove_dir_all(&directory).await;
-            wait_for_space(shard, &missing, &created.err().expect("just looked at").to_string());
-            continue;
+        match created {
+            Err(error) if error.is_storage_full() => {
+                // Half a log is in the way of the next attempt, and of the next topic of the name.
+                let directory = logs.directory().join(missing.directory_name());
+                let _ = shard.reactor.disk().remove_dir_all(&directory).await;
+                wait_for_space(shard, &missing, &error.to_string());
+            }
+            created => lead(shard, logs, &missing, created),
         }
-        lead(shard, logs, &missing, created);
     }
 }
 

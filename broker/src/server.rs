@@ -109,7 +109,7 @@ impl Broker {
         let cluster_id = directories.cluster_id();
         let options =
             Options { cluster_id: Some(cluster_id.clone()), ..Options::new(shard.broker()) };
-        let metadata = directories.metadata().join("__cluster_metadata-0");
+        let metadata = directories.metadata().join(ringlane_controller::DIRECTORY_NAME);
         let controller =
             Controller::start(&shard.reactor, &metadata, options).await.map_err(failed)?;
         let named = controller.image().cluster_id().to_owned();

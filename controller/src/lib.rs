@@ -15,6 +15,9 @@ mod placement;
 mod raft;
 pub mod topic_name;
 
+/// The directory of the controller's data, in one of a broker's log directories.
+pub const DIRECTORY_NAME: &str = "__cluster_metadata-0";
+
 pub use apply::{PARTITIONS_PER_COMMAND_MAX, PRODUCER_ID_BLOCK_SIZE, apply};
 pub use command::{
     BrokerRegistration, Command, ConfigAlteration, ConfigChange, ConfigResource, CoreMove,
@@ -25,4 +28,5 @@ pub use image::{
     Broker, BrokerId, ClusterImage, CoreEndpoint, CoreIndex, Endpoint, Partition, Replica, Topic,
 };
 pub use outcome::{CommandError, CreatedTopic, Outcome};
+pub use raft::image_on_disk;
 pub use topic_name::validate as validate_topic_name;

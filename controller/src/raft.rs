@@ -7,6 +7,7 @@ mod log;
 mod log_file;
 mod network;
 mod node;
+mod on_disk;
 mod records;
 mod runtime;
 mod snapshot;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use node::Node;
+pub use on_disk::image_on_disk;
 pub(crate) use state_machine::Published;
 
 use crate::controller::ControllerError;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::cluster::{DIR, cluster};
 use common::commands::{create_topic, options, register};
 use ringlane_batch::TopicId;
-use ringlane_controller::{BrokerId, ClusterImage, Controller, ControllerError};
+use ringlane_controller::{BrokerId, ClusterImage, Controller, ControllerError, image_on_disk};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, HostId, Options, Simulation};
 use ringlane_reactor::{Queue, Reactor};
 
@@ -57,6 +57,34 @@ fn a_damaged_file_is_named_with_what_to_do() {
         let expected = format!("{DIR}/{file} is corrupt (");
         assert!(message.starts_with(&expected), "{message}");
         assert!(message.ends_with("move it away to start an empty cluster"), "{message}");
+    }
+}
+
+/// With and without a snapshot, and whatever a power cut tears of the log's last entry.
+#[test]
+fn who_looks_at_a_directory_sees_the_image_that_a_start_comes_to() {
+    for (topics, seed) in [(0, 1), (3, 2), (40, 3), (2000, 4)] {
+        let (mut simulation, host) = cluster(Options::seed(seed));
+        simulation.block_on(host, async move |reactor| {
+            let controller = start(reactor.clone()).await.expect("starts");
+            controller.submit(register(2)).await.expect("registers");
+            for topic in 0..topics {
+                let command = create_topic(&format!("t-{topic}"), controller.new_topic_id(), 1);
+                controller.submit(command).await.expect("creates");
+            }
+            let unfinished = create_topic("last", controller.new_topic_id(), 1);
+            let submit = async move { controller.submit(unfinished).await };
+            reactor.spawn(Queue::Controller, submit).detach();
+            reactor.sleep(Duration::from_micros(100)).await;
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, async move |reactor| {
+            let seen = image_on_disk(&reactor.disk(), Path::new(DIR)).await.expect("it is whole");
+            let seen = seen.expect("it is a controller's");
+            let found = start(reactor).await.expect("starts").image();
+            assert!(seen.topics().eq(found.topics()), "{topics} topics and perhaps one more");
+            assert!(found.topics().len() >= topics);
+        });
     }
 }
 

@@ -259,6 +259,7 @@ fn after_a_clean_stop_a_start_has_nothing_to_do() {
     let said = json!({
         "topic": "t", "partition": 0, "file": last.display().to_string(), "position": bytes,
         "recovery_point": 1100, "log_end_offset": 1100, "journal_bytes": 0, "problem": null,
+        "stray": false,
     });
     assert_eq!((logs.len(), &logs[0]), (2, &said));
     let ended = log(&["recovery"], &data);
@@ -343,11 +344,20 @@ fn a_start_does_what_recovery_said() {
     let tail = data.join("u-0/00000000000000000000.log");
     let bytes = fs::read(&tail).expect("a file");
     fs::write(&tail, [&bytes[..], b"torn"].concat()).expect("a file");
+    // Nobody knows the topic of v-0.
+    let id = "AAAAAAAAAAAAAAAAAAAABw";
+    fs::create_dir(data.join("v-0")).expect("a directory");
+    fs::write(data.join("v-0/00000000000000000000.log"), &bytes).expect("a file");
+    let metadata = format!("version: 0\ntopic_id: {id}");
+    fs::write(data.join("v-0/partition.metadata"), metadata).expect("a file");
     let logs: Value =
         serde_json::from_slice(&log(&["recovery", "--json"], &data).stdout).expect("JSON");
     assert!(logs[0]["problem"].is_string(), "{logs}");
     assert_eq!((&logs[1]["problem"], &logs[1]["log_end_offset"]), (&Value::Null, &json!(100)));
     assert_eq!(logs[1]["position"], json!(bytes.len()), "{logs}");
+    let strays = ["t", "u", "v"].map(|topic| topic == "v");
+    let told = logs.as_array().expect("an array").iter().map(|log| log["stray"].clone());
+    assert_eq!(told.collect::<Vec<_>>(), strays.map(Value::from), "{logs}");
 
     let broker = Broker::start_in(directory, Vec::new());
     let said = broker.log();
@@ -357,6 +367,22 @@ fn a_start_does_what_recovery_said() {
     assert_ne!(ended.code, Some(0), "an offline log is not served");
     assert_eq!(run(&broker, &consume("u")).lines().count(), 100);
     assert_eq!(fs::read(&tail).expect("a file"), bytes, "cut where it was said");
+    assert!(data.join(format!("v-0.{id}-stray")).exists() && !data.join("v-0").exists());
+}
+
+#[test]
+fn recovery_knows_strays_by_the_controllers_data_alone() {
+    let (_directory, data) = stopped();
+    let aside = Directory::new();
+    fs::rename(data.join("__cluster_metadata-0"), aside.path("__cluster_metadata-0"))
+        .expect("moved");
+    assert_eq!(recovery(&data)[0]["stray"], Value::Null);
+    let metadata = format!("--metadata={}", aside.path("").display());
+    let ended = log(&["recovery", "--json", &metadata], &data);
+    let logs: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    assert_eq!(logs[0]["stray"], json!(false), "{}", ended.stderr);
+    let ended = log(&["recovery", &format!("--metadata={}", data.display())], &data);
+    assert!(ended.stderr.contains("no controller's data"), "{}", ended.stderr);
 }
 
 /// Every file below `path`, by name, with what is in it.

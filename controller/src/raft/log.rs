@@ -37,7 +37,7 @@ struct Inner {
 
 /// What the files say.
 #[derive(Default, Debug)]
-struct State {
+pub(super) struct State {
     /// Without a gap, from the one after `purged`.
     entries: BTreeMap<u64, Entry>,
     purged: Option<LogId>,
@@ -46,6 +46,21 @@ struct State {
 }
 
 impl State {
+    /// What the groups of the log at `path` say.
+    pub(super) fn of(groups: Vec<LogGroup>, path: &Path) -> Result<Self, ControllerError> {
+        let mut state = Self::default();
+        for group in groups {
+            let corrupt = |message| ControllerError::Corrupt { path: path.to_owned(), message };
+            state.replay(group).map_err(corrupt)?;
+        }
+        Ok(state)
+    }
+
+    /// The entries, in order.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.entries.into_values()
+    }
+
     fn last_log_id(&self) -> Option<LogId> {
         self.entries.last_key_value().map(|(_, entry)| entry.log_id).or(self.purged)
     }
@@ -89,12 +104,8 @@ impl LogStore {
         let (file, groups) = LogFile::open(space, &log_path).await?;
         // The names too must be durable before what they name counts.
         disk.sync_dir(dir).await.map_err(io_error(dir))?;
-        let mut state = State { vote: read_vote(&disk, &vote_path).await?, ..State::default() };
-        for group in groups {
-            state
-                .replay(group)
-                .map_err(|message| ControllerError::Corrupt { path: log_path.clone(), message })?;
-        }
+        let vote = read_vote(&disk, &vote_path).await?;
+        let state = State { vote, ..State::of(groups, &log_path)? };
         let inner = Inner { space: space.clone(), file, vote_path, state: RefCell::new(state) };
         Ok(Self(Rc::new(inner)))
     }

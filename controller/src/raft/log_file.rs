@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ringlane_reactor::{File, OpenOptions};
+use ringlane_reactor::{Disk, File, OpenOptions};
 
 use super::frame::{self, FrameError, Kind};
 use super::records::LogGroup;
@@ -105,6 +105,17 @@ impl LogFile {
         self.file.replace(file);
         self.end.set(frame.len() as u64);
         Ok(())
+    }
+}
+
+/// The groups of the log at `path`, without those that a crash left unfinished; none where there is no file.
+pub(super) async fn read(disk: &Disk, path: &Path) -> Result<Vec<LogGroup>, ControllerError> {
+    match disk.read(path, MAX_BYTES).await {
+        Ok(bytes) => {
+            scan(&bytes).map(|(groups, _)| groups).map_err(|error| frame_error(path, error))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(io_error(path)(error)),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_batch::{Offset, PartitionIndex, TopicId};
 use ringlane_reactor::Disk;
 
 use super::overlay::{Overlay, Start};
@@ -40,6 +40,8 @@ pub struct LogRecovery {
     pub journal_bytes: u64,
     /// Why the log would stay offline.
     pub problem: Option<String>,
+    /// The topic that the directory says it belongs to.
+    pub topic_id: TopicId,
 }
 
 /// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. `progress` is
@@ -70,7 +72,7 @@ pub async fn log_recoveries(
         let key = (topic_id, partition.partition);
         let overlay = journals.logs.remove(&key).unwrap_or_default();
         let record = recovered.record(key).map(|record| &**record);
-        let mut found = recovery(disk, partition, record, &overlay, progress).await?;
+        let mut found = recovery(disk, partition, topic_id, record, &overlay, progress).await?;
         found.problem = overlay.damage.or(journals.damaged.clone()).or(found.problem);
         recoveries.push(found);
     }
@@ -179,6 +181,7 @@ impl Journals {
 async fn recovery(
     disk: &Disk,
     partition: &PartitionPath,
+    topic_id: TopicId,
     record: Option<&Record>,
     overlay: &Overlay,
     progress: &dyn Fn(u64),
@@ -220,5 +223,6 @@ async fn recovery(
         log_end_offset: walked.end.max(log_start),
         journal_bytes: overlay.bytes,
         problem: walked.problem,
+        topic_id,
     })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ringlane_controller::{ClusterImage, DIRECTORY_NAME, image_on_disk};
 use ringlane_reactor::Reactor;
 use ringlane_storage::inspect::{LogRecovery, Target, log_recoveries};
 use serde_json::{Value, json};
@@ -15,12 +16,14 @@ use crate::cli::output::{Table, print, print_json};
 /// Say what a start would do with the logs of a data directory: what is synced, where each would end.
 ///
 /// Nothing is changed. A start checks the batches of each log from the position in the file on, after it has written back
-/// what the journals hold. Which topics there are the controller's log says, and only a start decides where that ends: the
-/// log of a deleted topic is told like the others, where a start sets it aside.
+/// what the journals hold. The log of a topic that the cluster does not have it sets aside.
 #[derive(Args, Clone)]
 pub(crate) struct Recovery {
     /// A broker's data directory.
     dir: PathBuf,
+    /// The log directory with the controller's data, which says what topics there are, if that is another one.
+    #[arg(long, value_name = "DIR")]
+    metadata: Option<PathBuf>,
     /// As JSON, an array with an object for each log.
     #[arg(long)]
     json: bool,
@@ -42,9 +45,18 @@ impl Recovery {
         let add = |bytes| progress.add(bytes);
         let logs = log_recoveries(&disk, &self.dir, &partitions, &add).await?;
         drop(progress);
+        let metadata = self.metadata.as_ref().unwrap_or(&self.dir).join(DIRECTORY_NAME);
+        let image = image_on_disk(&disk, &metadata).await;
+        let image = image.map_err(|error| Failure::Failed(error.to_string()))?;
+        if self.metadata.is_some() && image.is_none() {
+            let metadata = metadata.display();
+            return Err(Failure::Usage(format!("{metadata} has no controller's data")));
+        }
+        let told = logs.iter().map(|log| (log, is_stray(log, image.as_ref())));
+        let told: Vec<Told<'_>> = told.collect();
         match self.json {
-            true => print_json(&Value::Array(logs.iter().map(log_json).collect()))?,
-            false => print_table(&logs)?,
+            true => print_json(&Value::Array(told.iter().map(log_json).collect()))?,
+            false => print_table(&told)?,
         }
         match logs.iter().filter(|log| log.problem.is_some()).count() {
             0 => Ok(()),
@@ -55,10 +67,17 @@ impl Recovery {
     }
 }
 
-fn print_table(logs: &[LogRecovery]) -> Result<(), Failure> {
+/// A log, and whether the cluster has no topic for it; `None` where nothing says what topics there are.
+type Told<'a> = (&'a LogRecovery, Option<bool>);
+
+fn is_stray(log: &LogRecovery, image: Option<&ClusterImage>) -> Option<bool> {
+    Some(image?.topic_by_id(log.topic_id).is_none())
+}
+
+fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
     let head = ["LOG", "RECOVERY POINT", "LOG END", "JOURNAL BYTES", "SYNCED BYTES", "OF FILE"];
     let mut table = Table::new(&head);
-    for log in logs {
+    for (log, _) in told {
         table.row(vec![
             name(log),
             log.recovery_point.to_string(),
@@ -69,15 +88,23 @@ fn print_table(logs: &[LogRecovery]) -> Result<(), Failure> {
         ]);
     }
     print(table.text())?;
-    let problems = logs.iter().filter_map(|log| Some((name(log), log.problem.as_ref()?)));
-    problems.into_iter().try_for_each(|(name, problem)| print(format!("{name}: {problem}\n")))
+    for (log, is_stray) in told {
+        if let Some(problem) = &log.problem {
+            print(format!("{}: {problem}\n", name(log)))?;
+        }
+        if *is_stray == Some(true) {
+            let what = "belongs to a topic that the cluster does not have: a start sets it aside";
+            print(format!("{}: {what}\n", name(log)))?;
+        }
+    }
+    Ok(())
 }
 
 fn name(log: &LogRecovery) -> String {
     format!("{}-{}", log.topic, log.partition.0)
 }
 
-fn log_json(log: &LogRecovery) -> Value {
+fn log_json((log, is_stray): &Told<'_>) -> Value {
     json!({
         "topic": log.topic,
         "partition": log.partition.0,
@@ -87,5 +114,6 @@ fn log_json(log: &LogRecovery) -> Value {
         "log_end_offset": log.log_end_offset.0,
         "journal_bytes": log.journal_bytes,
         "problem": log.problem,
+        "stray": is_stray,
     })
 }

@@ -22,12 +22,16 @@ use crate::messages::*;
 use crate::{Decode, ErrorCode, Reader, RequestHeader, Uuid};
 
 /// `bytes` decode to `value`, and `value` encodes to `bytes`.
-fn check<'a, M: Decode<'a> + PartialEq + Debug>(value: &M, version: i16, bytes: &'a [u8]) {
+pub(super) fn check<'a, M: Decode<'a> + PartialEq + Debug>(
+    value: &M,
+    version: i16,
+    bytes: &'a [u8],
+) {
     assert_eq!(M::decode_to_end(&mut Reader::new(bytes), version).as_ref(), Ok(value));
     assert_eq!(encode(value, version).expect("the value has an encoding"), bytes);
 }
 
-fn bytes(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn bytes(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
@@ -383,7 +387,6 @@ fn offset_fetch_request_10() {
     check(&value, 10, &bytes);
 }
 
-/// KIP-482: a field of a later Kafka is skipped, wherever it stands.
 /// The one API with a struct that may be null.
 #[test]
 fn describe_topic_partitions_request_0_with_and_without_a_cursor() {
@@ -406,6 +409,7 @@ fn describe_topic_partitions_request_0_with_and_without_a_cursor() {
     check(&request, 0, &bytes(&[&topics.concat(), &cursor.concat(), &[0]]));
 }
 
+/// KIP-482: a field of a later Kafka is skipped, wherever it stands.
 #[test]
 fn unknown_tagged_fields_are_skipped() {
     let bytes = bytes(&[

@@ -34,7 +34,7 @@ def field_line(field, versions, depth):
         line += f" tag {field['tag']}"
     default = str(field.get("default", ""))
     default = str(int(default, 0)) if re.fullmatch(r"-?(0x)?[0-9a-f]+", default) else default
-    if default not in ("", "0", "false"):
+    if default not in ("", "0", "false", "False"):
         line += f" default {default}"
     return line
 

@@ -3,6 +3,7 @@
 mod frame;
 pub(crate) mod generate;
 mod hand_checked;
+mod hand_checked_log_dirs;
 mod hostile;
 mod oracle;
 mod primitives;

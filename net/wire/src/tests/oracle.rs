@@ -43,7 +43,9 @@ fn only_these_versions_are_unknown_to_the_oracle() {
             "ListOffsetsRequest 11",
             "ListOffsetsResponse 11",
             "OffsetCommitRequest 10",
-            "OffsetFetchRequest 10"
+            "OffsetFetchRequest 10",
+            "DescribeLogDirsRequest 5",
+            "DescribeLogDirsResponse 5"
         ]
     );
 }

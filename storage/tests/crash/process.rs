@@ -39,7 +39,6 @@ pub(crate) struct Start {
     pub(crate) epoch: i32,
     pub(crate) seed: u64,
     pub(crate) journal_files: u32,
-    pub(crate) checkpoint_interval_bytes: u64,
 }
 
 /// Logs that are not opened, by number, and why.
@@ -82,7 +81,6 @@ impl Process {
         let recovered = Arc::new(recover(&directory, reactors).await?);
         let config = LogManagerConfig {
             journal: JournalConfig { files: start.journal_files, ..manager_config().journal },
-            checkpoint_interval_bytes: start.checkpoint_interval_bytes,
             ..manager_config()
         };
         let manager = |reactor| LogManager::new(reactor, data(), recovered.clone(), config.clone());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ringlane_batch::{HighWatermark, Offset, TimestampMs};
-use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{OpenOptions, Queue};
 use ringlane_storage::LogConfig;
 use ringlane_storage::inspect::{producers, verify_log};
@@ -145,10 +145,11 @@ fn a_log_that_begins_anew_at_its_start_takes_any_sequence() {
 fn a_crash_among_journals_that_are_removed_is_no_damage() {
     let run = |seed, cut| {
         let mut world = World::new(Options::seed(seed), vec![Role::Kept], 8);
-        world.checkpoint_interval_bytes = u64::MAX;
+        // A round takes longer than it takes to fill a file: what no checkpoint covers reaches through several.
+        let slow = DiskFaults { slow_one_in: 5, ..DiskFaults::default() };
+        world.simulation.set_disk_faults(world.host, slow);
         let filled = world.boot(2, 1, |start| async move {
             let mut process = Process::start(start).await;
-            // A group each: they reach through several files.
             for _ in 0..30 {
                 process.append(0).await;
                 durable(&process.logs[0]).await;
@@ -159,6 +160,7 @@ fn a_crash_among_journals_that_are_removed_is_no_damage() {
         let kind = CrashKind::Power;
         world.simulation.crash(world.host, kind);
         world.died(kind);
+        world.simulation.set_disk_faults(world.host, DiskFaults::default());
         let life = Life { seed: 1, shards: 1, steps: 0, closes: false, kind };
         let operations = world.live(life, cut);
         world.finish(1);

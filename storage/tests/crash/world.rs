@@ -42,8 +42,6 @@ pub(crate) struct World {
     pub(crate) host: HostId,
     pub(crate) roles: Vec<Role>,
     pub(crate) told: Shared,
-    /// After so many bytes a round of checkpoints begins.
-    pub(crate) checkpoint_interval_bytes: u64,
     journal_files: u32,
     lives: i32,
 }
@@ -53,8 +51,7 @@ impl World {
         let (simulation, host) = common::world(options);
         let told = roles.iter().map(|_| Told::default()).collect();
         let told = Rc::new(RefCell::new(told));
-        let checkpoint_interval_bytes = common::manager_config().checkpoint_interval_bytes;
-        Self { simulation, host, roles, told, checkpoint_interval_bytes, journal_files, lives: 0 }
+        Self { simulation, host, roles, told, journal_files, lives: 0 }
     }
 
     /// Starts a process of `shards` shards, and runs `main` with what it needs. `None`: it crashed before the end.
@@ -83,7 +80,6 @@ impl World {
             epoch: self.lives,
             seed,
             journal_files: self.journal_files,
-            checkpoint_interval_bytes: self.checkpoint_interval_bytes,
         };
         let ended = self.simulation.try_block_on(self.host, move |reactor| async move {
             while reactors.borrow().len() < usize::from(shards) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use ringlane_batch::{HighWatermark, Offset, TimestampMs};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{OpenOptions, Queue};
-use ringlane_storage::LogConfig;
 use ringlane_storage::inspect::{producers, verify_log};
+use ringlane_storage::{Log, LogConfig};
 
 use crate::common::*;
 use crate::process::Process;
@@ -205,6 +205,25 @@ fn a_torn_snapshot_at_the_first_segment_is_written_anew() {
         assert_eq!(known[0].last_offset, log.log_start().offset().plus(-1));
         let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await.expect("a good disk");
         assert_eq!(report.problems, []);
+    });
+}
+
+/// Nobody crashed: somebody cut a file whose bytes were synced.
+#[test]
+fn a_segment_that_is_shorter_than_it_was_is_refused() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch(1)).await;
+        append(&log, batch(2)).await;
+        log.close().await.expect("a good disk");
+        let path = dir().join("00000000000000000000.log");
+        let file = reactor.disk().open(&path, OpenOptions::WRITE).await.expect("it is there");
+        file.set_len(batch(1).len() as u64).expect("a good disk");
+        let manager = manager(&reactor).await;
+        let refused = Log::open(&manager, &dir(), KEY, small()).await.err();
+        let refused = refused.expect("records are lost").to_string();
+        assert!(refused.contains("records that were acknowledged are lost"), "{refused}");
     });
 }
 

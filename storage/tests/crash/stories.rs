@@ -208,6 +208,26 @@ fn a_torn_snapshot_at_the_first_segment_is_written_anew() {
     });
 }
 
+/// The journal has what came after a log was made durable, and proves nothing of what it lacks.
+#[test]
+fn what_came_before_the_journal_is_synced_before_what_is_in_it_counts() {
+    for seed in seeds(20) {
+        let (mut simulation, host) = world(Options::seed(seed));
+        simulation.block_on(host, |reactor| async move {
+            let log = create(&reactor, LogConfig { durable: false, ..small() }).await;
+            reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+            append(&log, batch(1)).await;
+            log.set_config(small());
+            append(&log, batch(2)).await;
+            durable(&log).await;
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, |reactor| async move {
+            assert_eq!(open(&reactor, small()).await.log_end().0, 2);
+        });
+    }
+}
+
 /// Nobody crashed: somebody cut a file whose bytes were synced.
 #[test]
 fn a_segment_that_is_shorter_than_it_was_is_refused() {

@@ -12,7 +12,7 @@ use ringlane_reactor::{Instant, Queue, Reactor, Rng, Task};
 use super::Job;
 use super::drain::Drain;
 use super::plan::Run;
-use super::read::assigned;
+use super::read::{RETRY_PAUSE, assigned};
 use super::send::client_config;
 use super::tally::Tally;
 use crate::record::{Body, Stamp, read, write};
@@ -20,9 +20,6 @@ use crate::record::{Body, Stamp, read, write};
 /// How the history is stored: in large batches, as fast as the target takes it.
 const BATCH_BYTES: usize = 256 << 10;
 const LINGER: Duration = Duration::from_millis(10);
-
-/// The pause after an error that the client could not hide.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A shard's share of the history and its readers.
 pub(super) struct History {

@@ -20,7 +20,7 @@ use crate::record::{Stream, read};
 use crate::verify::Check;
 
 /// The pause after an error that the client could not hide.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long members may take to leave their groups.
 const LEAVE_MAX: Duration = Duration::from_secs(5);

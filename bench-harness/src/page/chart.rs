@@ -2,6 +2,7 @@
 //! style sheet; lines also differ in their dashes, for paper and for those who see colours differently.
 
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use super::text::escape;
 use crate::terminal::micros;
@@ -61,9 +62,27 @@ impl Frame {
     }
 }
 
-/// 1, 2, 5, 10, ... from 0.1 µs to 1,000 s.
+/// Grid lines from 0.1 µs to 1,000 s.
 fn steps() -> impl DoubleEndedIterator<Item = f64> {
-    (-1..=9).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)))
+    steps_in(-1..=9)
+}
+
+/// 1, 2, 5 in each of these decades.
+pub(super) fn steps_in(decades: RangeInclusive<i32>) -> impl DoubleEndedIterator<Item = f64> {
+    decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)))
+}
+
+/// How a figure of this width and height begins: with its title, so far from the left.
+pub(super) fn open_figure(title: &str, (width, height): (f64, f64), left: f64) -> String {
+    format!(
+        "<figure>\n<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\">\n\
+         <text class=\"title\" x=\"{left}\" y=\"18\">{title}</text>\n"
+    )
+}
+
+/// In the place of a figure that would be empty.
+pub(super) fn nothing(title: &str) -> String {
+    format!("<figure><figcaption>{title}: nothing was measured</figcaption></figure>\n")
 }
 
 impl Chart<'_> {
@@ -71,14 +90,9 @@ impl Chart<'_> {
     pub(super) fn draw(&self) -> String {
         let title = escape(self.title);
         let Some(frame) = Frame::around(&self.lines) else {
-            return format!(
-                "<figure><figcaption>{title}: nothing was measured</figcaption></figure>\n"
-            );
+            return nothing(&title);
         };
-        let mut svg = format!(
-            "<figure>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n\
-             <text class=\"title\" x=\"{LEFT}\" y=\"18\">{title}</text>\n"
-        );
+        let mut svg = open_figure(&title, (WIDTH, HEIGHT), LEFT);
         self.draw_grid(&frame, &mut svg);
         for (number, line) in self.lines.iter().enumerate() {
             match self.is_continuous {

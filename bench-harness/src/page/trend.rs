@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::chart::{nothing, open_figure, steps_in};
 use super::text::escape;
 
 /// How values lie upwards.
@@ -105,7 +106,7 @@ impl Frame {
 
 /// 1, 2, 5, 10, ... from a thousandth to a thousand million.
 fn steps() -> impl DoubleEndedIterator<Item = f64> {
-    (-3..=9).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)))
+    steps_in(-3..=9)
 }
 
 impl Trend<'_> {
@@ -113,14 +114,9 @@ impl Trend<'_> {
     pub(super) fn draw(&self) -> String {
         let title = escape(self.title);
         let Some(frame) = Frame::around(self) else {
-            return format!(
-                "<figure><figcaption>{title}: nothing was measured</figcaption></figure>\n"
-            );
+            return nothing(&title);
         };
-        let mut svg = format!(
-            "<figure>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n\
-             <text class=\"title\" x=\"{LEFT}\" y=\"18\">{title}</text>\n"
-        );
+        let mut svg = open_figure(&title, (WIDTH, HEIGHT), LEFT);
         self.draw_grid(&frame, &mut svg);
         for (number, series) in self.series.iter().enumerate() {
             draw_series(&frame, number, series, &mut svg);

@@ -26,12 +26,12 @@ struct Found {
 
 pub(super) async fn handle(request: Request) -> Handled {
     let shard = request.shard.clone();
+    let message: DescribeLogDirsRequest = request.decode()?;
+    let asked = asked(&message);
     let directories = shard.router.call(&shard, CONTROLLER_SHARD, directories).await;
     let logs = |shard: &Rc<Shard>| std::future::ready(logs_here(shard));
     let logs: Vec<Found> =
         shard.router.call_all(&shard, logs).await.into_iter().flatten().collect();
-    let message: DescribeLogDirsRequest = request.decode()?;
-    let asked = asked(&message);
     let is_asked = |log: &&Found| {
         asked.as_ref().is_none_or(|asked| asked.contains(&(&*log.topic, log.partition)))
     };

@@ -34,6 +34,9 @@ macro_rules! for_each_api {
                 InitProducerIdRequest<'_> => InitProducerIdResponse;
             OffsetForLeaderEpoch = 23, 2..=4, flexible 4:
                 OffsetForLeaderEpochRequest<'_> => OffsetForLeaderEpochResponse<'a>;
+            AddPartitionsToTxn = 24, 0..=5, flexible 3:
+                AddPartitionsToTxnRequest<'_> => AddPartitionsToTxnResponse<'a>;
+            EndTxn = 26, 0..=5, flexible 3: EndTxnRequest<'_> => EndTxnResponse;
             DescribeConfigs = 32, 1..=4, flexible 4:
                 DescribeConfigsRequest<'_> => DescribeConfigsResponse<'a>;
             DescribeLogDirs = 35, 1..=5, flexible 2:

@@ -4,6 +4,7 @@ mod frame;
 pub(crate) mod generate;
 mod hand_checked;
 mod hand_checked_log_dirs;
+mod hand_checked_txn;
 mod hostile;
 mod oracle;
 mod primitives;

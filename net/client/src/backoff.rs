@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use ringlane_reactor::{Instant, Reactor};
 
+use ringlane_wire::ErrorCode;
+
 use crate::config::ClientConfig;
 use crate::error::Error;
+
+/// The pause after CONCURRENT_TRANSACTIONS: what is in the way is the end of the transaction before, which takes
+/// milliseconds. Kafka's own client waits as long.
+const CONCURRENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The pause before the retry number `attempt` (from 0): doubling from `min` to `max`, less up to a fifth by chance, so that
 /// clients that failed together do not come back together (KIP-580).
@@ -44,6 +50,10 @@ impl Retry {
         let now = self.reactor.now();
         if !error.is_retriable() || now >= self.deadline {
             return Err(error);
+        }
+        if error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS) {
+            self.reactor.sleep_until((now + CONCURRENT_PAUSE).min(self.deadline)).await;
+            return Ok(());
         }
         let pause = pause(self.attempt, self.min, self.max, self.reactor.random_u64());
         self.attempt += 1;

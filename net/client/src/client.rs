@@ -16,6 +16,15 @@ use crate::error::Error;
 use crate::metadata::{self, BrokerInfo, Metadata, NodeId, TopicInfo, join_address};
 use crate::pool::{Pool, Purpose};
 
+/// What a broker may coordinate, by its key type in FindCoordinator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CoordinatorType {
+    /// A consumer group.
+    Group = 0,
+    /// A transactional id.
+    Transaction = 1,
+}
+
 /// A client of one cluster. Cheap to clone: clones share connections and what is known. Stays on its shard.
 #[derive(Clone)]
 pub struct Client(Rc<Hub>);
@@ -246,21 +255,33 @@ impl Client {
         }
     }
 
-    /// A connection to the coordinator of `group`, asked for once.
-    pub(crate) async fn coordinator(&self, group: &str) -> Result<Connection, Error> {
-        const GROUP_KEY: i8 = 0;
+    /// A connection to the coordinator of `key`, asked for once.
+    pub(crate) async fn coordinator(
+        &self,
+        key_type: CoordinatorType,
+        key: &str,
+    ) -> Result<Connection, Error> {
         let request = FindCoordinatorRequest {
-            key_type: GROUP_KEY,
-            coordinator_keys: vec![group],
+            key_type: key_type as i8,
+            coordinator_keys: vec![key],
             ..Default::default()
         };
         let answer = self.any_broker().await?.call(&request).await?;
         let response = answer.decode::<FindCoordinatorRequest<'_>>()?;
-        let found = response.coordinators.iter().find(|coordinator| coordinator.key == group);
-        let found = found.ok_or_else(|| answer.lacks(group))?;
-        answer.check(found.error_code, group, found.error_message)?;
+        let found = response.coordinators.iter().find(|coordinator| coordinator.key == key);
+        let found = found.ok_or_else(|| answer.lacks(key))?;
+        answer.check(found.error_code, key, found.error_message)?;
         let address = join_address(found.host, found.port);
-        self.0.pool.connection(Purpose::Group, &address).await
+        let purpose = match key_type {
+            CoordinatorType::Group => Purpose::Group,
+            CoordinatorType::Transaction => Purpose::Transaction,
+        };
+        self.0.pool.connection(purpose, &address).await
+    }
+
+    /// [`Self::coordinator`] of a group.
+    pub(crate) async fn group_coordinator(&self, group: &str) -> Result<Connection, Error> {
+        self.coordinator(CoordinatorType::Group, group).await
     }
 
     /// [`Self::call_any`] at the coordinator of `group`, which is looked for anew before each attempt.
@@ -272,7 +293,8 @@ impl Client {
     ) -> Result<T, Error> {
         let mut retry = self.call_retry();
         loop {
-            let attempt = async { check(&self.coordinator(group).await?.call(request).await?) };
+            let attempt =
+                async { check(&self.group_coordinator(group).await?.call(request).await?) };
             match attempt.await {
                 Ok(value) => return Ok(value),
                 Err(error) => retry.after(error).await?,

@@ -144,6 +144,11 @@ impl Connection {
         })
     }
 
+    /// The level of the feature `transaction.version` in the broker's cluster (KIP-890); 0 where it has none.
+    pub(crate) fn transaction_version(&self) -> i16 {
+        self.0.versions.transaction_version()
+    }
+
     /// Queues `request` for sending, behind all that were started before, and gives the future of its answer. Dropping
     /// that does not take the request back.
     ///
@@ -152,6 +157,20 @@ impl Connection {
     pub fn start<R: Request>(&self, request: &R) -> Result<Pending, Error> {
         let timeout = self.0.shared.request_timeout;
         let version = self.version(R::API_KEY)?;
+        self.0.shared.start(version, request, timeout)
+    }
+
+    /// [`Self::start`] in a version of `version_max` or below, where a higher one would mean something else.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_at_most<R: Request>(
+        &self,
+        request: &R,
+        version_max: i16,
+    ) -> Result<Pending, Error> {
+        let timeout = self.0.shared.request_timeout;
+        let version = self.version(R::API_KEY)?.min(version_max);
         self.0.shared.start(version, request, timeout)
     }
 

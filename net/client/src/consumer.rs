@@ -1,6 +1,7 @@
 //! Reads records: fetches from the leaders of the assigned partitions, one request a leader at a time, and hands out what
 //! came, partition by partition. While one piece is used the next fetch is under way.
 
+mod aborted;
 mod assigned;
 mod fetch;
 mod fetched;
@@ -31,6 +32,16 @@ pub enum OffsetReset {
     Fail,
 }
 
+/// Which records a consumer sees (`isolation.level`, KIP-98).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isolation {
+    /// All, as soon as they are acknowledged; also those of transactions that are open or were aborted.
+    #[default]
+    ReadUncommitted = 0,
+    /// Those of committed transactions and those of none, up to the first transaction that is still open.
+    ReadCommitted = 1,
+}
+
 /// The settings of a consumer. Kafka's name of each stands beside it.
 #[derive(Clone, Debug)]
 pub struct ConsumerConfig {
@@ -44,6 +55,8 @@ pub struct ConsumerConfig {
     pub partition_max_bytes: i32,
     /// Where to go on when an offset is gone (`auto.offset.reset`).
     pub reset: OffsetReset,
+    /// Which records it sees (`isolation.level`).
+    pub isolation: Isolation,
     /// Whether the CRC of each batch is checked (`check.crcs`).
     pub check_crcs: bool,
     /// What a batch may be decompressed, in bytes: more is refused, not allocated.
@@ -58,13 +71,14 @@ impl Default for ConsumerConfig {
             max_bytes: 50 << 20,
             partition_max_bytes: 1 << 20,
             reset: OffsetReset::Fail,
+            isolation: Isolation::ReadUncommitted,
             check_crcs: true,
             decompressed_bytes_max: 1 << 30,
         }
     }
 }
 
-/// See the file's head. It reads uncommitted records too; control batches are passed over.
+/// See the file's head. Control batches are passed over.
 pub struct Consumer {
     shared: Rc<Shared>,
 }
@@ -233,7 +247,7 @@ impl Shared {
         topic: Rc<str>,
         wanted: Vec<(i32, Position)>,
     ) {
-        let found = self.client.list_offsets(&topic, &wanted).await;
+        let found = self.client.list_offsets_as(self.config.isolation, &topic, &wanted).await;
         let retry_at = self.client.reactor().now() + self.client.config().backoff_max;
         self.with_assignment(assignment, |state| {
             state.resolving.remove(&topic);

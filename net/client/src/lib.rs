@@ -52,7 +52,7 @@ pub use answer::Answer;
 pub use client::Client;
 pub use config::ClientConfig;
 pub use connection::{Connection, Pending, Sent};
-pub use consumer::{Consumer, ConsumerConfig, Fetched, OffsetReset};
+pub use consumer::{Consumer, ConsumerConfig, Fetched, Isolation, OffsetReset};
 pub use error::{Error, Refusal};
 pub use group::{GroupConfig, GroupConsumer};
 pub use metadata::{BrokerInfo, NodeId, PartitionInfo, TopicInfo};

@@ -6,6 +6,7 @@ use ringlane_wire::messages::ListOffsetsRequest;
 use ringlane_wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 
 use crate::client::Client;
+use crate::consumer::Isolation;
 use crate::error::Error;
 use crate::metadata::NodeId;
 
@@ -46,6 +47,17 @@ impl Client {
         topic: &str,
         wanted: &[(i32, Position)],
     ) -> Result<Vec<OffsetAt>, Error> {
+        self.list_offsets_as(Isolation::ReadUncommitted, topic, wanted).await
+    }
+
+    /// [`Self::list_offsets`] for a reader with this isolation: the latest of one of committed records is the last stable
+    /// offset.
+    pub(crate) async fn list_offsets_as(
+        &self,
+        isolation: Isolation,
+        topic: &str,
+        wanted: &[(i32, Position)],
+    ) -> Result<Vec<OffsetAt>, Error> {
         let mut found = BTreeMap::new();
         let mut retry = self.call_retry();
         loop {
@@ -54,7 +66,7 @@ impl Client {
             if open.is_empty() {
                 break;
             }
-            if let Err(error) = self.ask_leaders(topic, &open, &mut found).await {
+            if let Err(error) = self.ask_leaders((isolation, topic), &open, &mut found).await {
                 retry.after(error).await?;
                 // Why it fails says little: whatever it is, what is known of the leaders may be old.
                 let _ = self.refresh(&[topic]).await;
@@ -66,7 +78,7 @@ impl Client {
     /// Asks each leader once; what was found is in `found` also when another one failed.
     async fn ask_leaders(
         &self,
-        topic: &str,
+        (isolation, topic): (Isolation, &str),
         open: &[(i32, Position)],
         found: &mut BTreeMap<i32, OffsetAt>,
     ) -> Result<(), Error> {
@@ -93,7 +105,7 @@ impl Client {
             }
         }
         for (leader, partitions) in by_leader {
-            let asked = self.ask_leader(leader, topic, &partitions, found).await;
+            let asked = self.ask_leader(leader, (isolation, topic), &partitions, found).await;
             outcome = outcome.and(asked);
         }
         outcome
@@ -102,7 +114,7 @@ impl Client {
     async fn ask_leader(
         &self,
         leader: NodeId,
-        topic: &str,
+        (isolation, topic): (Isolation, &str),
         partitions: &[(i32, i64)],
         found: &mut BTreeMap<i32, OffsetAt>,
     ) -> Result<(), Error> {
@@ -114,6 +126,7 @@ impl Client {
         };
         let request = ListOffsetsRequest {
             replica_id: CONSUMER,
+            isolation_level: isolation as i8,
             topics: vec![ListOffsetsTopic {
                 name: topic,
                 partitions: partitions.iter().map(partition).collect(),
@@ -131,7 +144,13 @@ impl Client {
             answer.check(sent.error_code, &place, None)?;
             if sent.offset < 0 && timestamp >= 0 {
                 // No record is that late.
-                Box::pin(self.ask_leader(leader, topic, &[(partition, LATEST)], found)).await?;
+                Box::pin(self.ask_leader(
+                    leader,
+                    (isolation, topic),
+                    &[(partition, LATEST)],
+                    found,
+                ))
+                .await?;
                 continue;
             }
             let at = OffsetAt { partition, offset: sent.offset, timestamp: sent.timestamp };

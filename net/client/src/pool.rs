@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Data,
     /// Joining a group and all else that its coordinator is asked.
     Group,
+    /// What the coordinator of a transaction is asked.
+    Transaction,
 }
 
 /// A connection's purpose and address.

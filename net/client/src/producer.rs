@@ -5,12 +5,15 @@
 //! each is stored once (KIP-98).
 
 mod batch;
+mod coordinator;
 mod murmur2;
 mod partitioner;
 mod queue;
 mod request;
 mod sender;
 mod state;
+mod transaction;
+mod transactional;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,6 +73,11 @@ pub struct ProducerConfig {
     pub acks_timeout: Duration,
     /// How long a batch is tried (`delivery.timeout.ms`).
     pub delivery_timeout: Duration,
+    /// Under which name it has transactions, if it has (`transactional.id`): one producer at a time. Wants [`Acks::All`] and
+    /// idempotence.
+    pub transactional_id: Option<String>,
+    /// How long a transaction may take before the coordinator aborts it (`transaction.timeout.ms`).
+    pub transaction_timeout: Duration,
 }
 
 impl Default for ProducerConfig {
@@ -85,6 +93,8 @@ impl Default for ProducerConfig {
             buffer_bytes_max: 32 << 20,
             acks_timeout: Duration::from_secs(30),
             delivery_timeout: Duration::from_secs(120),
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -120,9 +130,12 @@ impl Producer {
     /// A producer on `client`.
     ///
     /// # Panics
-    /// When `in_flight_max` is not 1 to 5: brokers remember five batches of a producer.
+    /// When `in_flight_max` is not 1 to 5: brokers remember five batches of a producer. When there is a `transactional_id`
+    /// without idempotence and [`Acks::All`].
     pub fn new(client: &Client, config: ProducerConfig) -> Self {
         assert!((1..=5).contains(&config.in_flight_max), "1 to 5 requests in flight");
+        let is_safe = config.idempotent && config.acks == Acks::All;
+        assert!(config.transactional_id.is_none() || is_safe, "transactions want acks=all");
         let shared = Rc::new(Shared::new(client.clone(), config));
         let sender = client.reactor().spawn(Queue::Client, sender::run(shared.clone()));
         Self { shared, _sender: sender }
@@ -132,7 +145,8 @@ impl Producer {
     /// what must be known of the topic. The future inside gives the acknowledgement and may be dropped.
     ///
     /// # Errors
-    /// When the topic or partition does not exist, or cannot be asked for.
+    /// When the topic or partition does not exist, or cannot be asked for. With transactions: when none is open, or it has
+    /// failed.
     pub async fn send(
         &self,
         topic: &str,
@@ -149,6 +163,9 @@ impl Producer {
         let mut state = shared.state.borrow_mut();
         if let Some(error) = state.fatal() {
             return Err(error);
+        }
+        if let Some(transaction) = &state.transaction {
+            transaction.check_open()?;
         }
         let count = state.partition_count(topic);
         let partition = match (partition, record.key) {
@@ -174,6 +191,41 @@ impl Producer {
     /// That of the first batch that was given up since the last flush.
     pub async fn flush(&self) -> Result<(), Error> {
         self.shared.flush().await
+    }
+
+    /// Makes this the producer with the transactional id (KIP-98): an earlier one is fenced, and what it left open aborted.
+    /// Comes before the first transaction, once.
+    ///
+    /// # Errors
+    /// `Invalid` without a transactional id; `Unsupported` and `Refused` where the cluster has no transactions or does not
+    /// grant this one. Called again it may succeed.
+    pub async fn init_transactions(&self) -> Result<(), Error> {
+        self.shared.init_transactions().await
+    }
+
+    /// Begins a transaction: what is sent from now on belongs to it. Asks nobody.
+    ///
+    /// # Errors
+    /// `Invalid` where none can begin; why the producer can do nothing any more, if it cannot.
+    pub fn begin_transaction(&self) -> Result<(), Error> {
+        self.shared.with_transaction(transaction::Transaction::begin)
+    }
+
+    /// Waits until all that was sent is acknowledged, and commits it. Readers of committed records see it soon after.
+    ///
+    /// # Errors
+    /// Why it failed: then it has to be aborted. Or why the producer can do nothing any more (it was fenced, or whether the
+    /// transaction was committed is unknown): then every call tells that.
+    pub async fn commit_transaction(&self) -> Result<(), Error> {
+        self.shared.commit_transaction().await
+    }
+
+    /// Gives up what was not sent yet, and has the transaction's records never be seen by readers of committed records.
+    ///
+    /// # Errors
+    /// Why the producer can do nothing any more.
+    pub async fn abort_transaction(&self) -> Result<(), Error> {
+        self.shared.abort_transaction().await
     }
 
     /// Why the first batch was given up since the last flush, if one was.

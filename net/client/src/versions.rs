@@ -7,7 +7,10 @@ use ringlane_wire::messages::ApiVersionsResponse;
 
 /// The versions of a broker, by API, as it told at the start of the connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Versions(Vec<(ApiKey, RangeInclusive<i16>)>);
+pub(crate) struct Versions {
+    apis: Vec<(ApiKey, RangeInclusive<i16>)>,
+    transaction_version: i16,
+}
 
 /// What this client speaks: the codec's versions, less those whose form its callers do not fill in. What is left is
 /// served by every broker since Kafka 3.0.
@@ -20,6 +23,8 @@ pub(crate) fn spoken(api_key: ApiKey) -> RangeInclusive<i16> {
         // Version 10 names topics by id: a commit outlives the topic's id, so names are what a group wants.
         ApiKey::OffsetCommit => first..=9,
         ApiKey::OffsetFetch => 8..=9,
+        // Above is what brokers say to each other (KIP-890).
+        ApiKey::AddPartitionsToTxn => first..=3,
         // Several keys in one request (KIP-699).
         ApiKey::FindCoordinator => 4..=last,
         // The topics as a list of states (KIP-516).
@@ -35,12 +40,22 @@ impl Versions {
         let row = |api: &ringlane_wire::messages::api_versions::ApiVersion| {
             Some((ApiKey::from_code(api.api_key)?, api.min_version..=api.max_version))
         };
-        Self(response.api_keys.iter().filter_map(row).collect())
+        let mut features = response.finalized_features.iter();
+        let transaction_version = features.find(|feature| feature.name == "transaction.version");
+        Self {
+            apis: response.api_keys.iter().filter_map(row).collect(),
+            transaction_version: transaction_version.map_or(0, |level| level.max_version_level),
+        }
+    }
+
+    /// The level of the cluster's feature `transaction.version` (KIP-584, KIP-890).
+    pub(crate) fn transaction_version(&self) -> i16 {
+        self.transaction_version
     }
 
     /// What the broker has of an API.
     pub(crate) fn theirs(&self, api_key: ApiKey) -> Option<RangeInclusive<i16>> {
-        self.0.iter().find(|(key, _)| *key == api_key).map(|(_, range)| range.clone())
+        self.apis.iter().find(|(key, _)| *key == api_key).map(|(_, range)| range.clone())
     }
 
     /// The highest version that both have.
@@ -56,7 +71,8 @@ mod tests {
     use super::*;
 
     fn produce(theirs: RangeInclusive<i16>) -> Option<i16> {
-        Versions(vec![(ApiKey::Produce, theirs)]).highest_common(ApiKey::Produce)
+        let apis = vec![(ApiKey::Produce, theirs)];
+        Versions { apis, ..Versions::default() }.highest_common(ApiKey::Produce)
     }
 
     #[test]

@@ -11,7 +11,8 @@ use ringlane_wire::messages::FetchRequest;
 use ringlane_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use ringlane_wire::{ErrorCode, Records, Uuid};
 
-use super::{ConsumerConfig, Fetched, OffsetReset, Place, Shared, State};
+use super::fetched::Checks;
+use super::{ConsumerConfig, Fetched, Isolation, OffsetReset, Place, Shared, State, aborted};
 use crate::answer::Answer;
 use crate::backoff::pause;
 use crate::error::Error;
@@ -85,6 +86,7 @@ fn request<'a>(shared: &Shared, offsets: &'a [(Place, i64)]) -> FetchRequest<'a>
         max_wait_ms: i32::try_from(max_wait.as_millis()).unwrap_or(i32::MAX),
         min_bytes,
         max_bytes,
+        isolation_level: shared.config.isolation as i8,
         topics: topics.into_iter().map(topic).collect(),
         ..Default::default()
     }
@@ -150,11 +152,15 @@ impl State {
             Some(Records::Borrowed(bytes)) if !bytes.is_empty() => answer.frame().slice_ref(bytes),
             _ => Bytes::new(),
         };
-        let ConsumerConfig { check_crcs, decompressed_bytes_max, .. } = shared.config;
-        let checks = (check_crcs, decompressed_bytes_max);
+        let ConsumerConfig { check_crcs, decompressed_bytes_max, isolation, .. } = shared.config;
+        let checks = Checks { check_crcs, decompressed_bytes_max };
         let (topic, partition) = place;
-        let fetched =
-            Fetched::new(topic, *partition, data.high_watermark, (records, from), checks)?;
+        let end = match isolation {
+            Isolation::ReadUncommitted => data.high_watermark,
+            Isolation::ReadCommitted => data.last_stable_offset,
+        };
+        let aborted = aborted::in_order(data.aborted_transactions.as_deref());
+        let fetched = Fetched::new(topic, *partition, end, (records, from, aborted), checks)?;
         let assigned = self.partitions.get_mut(place).expect("the assignment is the same");
         assigned.answered();
         if let Some(fetched) = fetched.map(|fetched| fetched.within(span.clone())) {

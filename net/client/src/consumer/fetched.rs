@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ringlane_batch::{BatchError, Record, batches};
 use ringlane_reactor::Instant;
 
+use super::aborted::{AbortedTransactions, Walk};
 use crate::error::Error;
 
 /// Batches of one partition, in order, at least one.
@@ -16,7 +17,7 @@ pub struct Fetched {
     pub topic: Rc<str>,
     /// The partition.
     pub partition: i32,
-    /// Where the log ended for consumers when this was read.
+    /// Where the log ended for consumers when this was read: for a reader of committed records at the last stable offset.
     pub high_watermark: i64,
     /// When the leader was asked for it. A leader without records keeps the request until it has some, or until
     /// [`ConsumerConfig::max_wait`](super::ConsumerConfig::max_wait) is over.
@@ -26,7 +27,14 @@ pub struct Fetched {
     batches: Bytes,
     from: i64,
     next_offset: i64,
+    aborted: AbortedTransactions,
     decompressed_bytes_max: usize,
+}
+
+/// How a fetch's bytes are checked.
+pub(super) struct Checks {
+    pub(super) check_crcs: bool,
+    pub(super) decompressed_bytes_max: usize,
 }
 
 impl Fetched {
@@ -38,8 +46,8 @@ impl Fetched {
         topic: &Rc<str>,
         partition: i32,
         high_watermark: i64,
-        (records, from): (Bytes, i64),
-        (check_crcs, decompressed_bytes_max): (bool, usize),
+        (records, from, aborted): (Bytes, i64, AbortedTransactions),
+        Checks { check_crcs, decompressed_bytes_max }: Checks,
     ) -> Result<Option<Self>, Error> {
         let mut next_offset = from;
         let mut whole_bytes = 0;
@@ -75,6 +83,7 @@ impl Fetched {
             batches,
             from,
             next_offset,
+            aborted,
             decompressed_bytes_max,
         }))
     }
@@ -95,7 +104,8 @@ impl Fetched {
         self.next_offset
     }
 
-    /// Hands each record to `use_record`, in order, until that gives false. Control batches are passed over.
+    /// Hands each record to `use_record`, in order, until that gives false. Control batches are passed over, and for a
+    /// reader of committed records what was aborted.
     ///
     /// # Errors
     /// `Data` when a batch or record does not decode.
@@ -104,9 +114,10 @@ impl Fetched {
         mut use_record: impl FnMut(&Record<'_>) -> bool,
     ) -> Result<(), Error> {
         let damaged = |error: BatchError| damaged(&self.topic, self.partition, &error);
+        let mut walk = Walk::new(&self.aborted);
         for batch in batches(&self.batches) {
             let batch = batch.map_err(damaged)?;
-            if batch.is_control() || batch.last_offset().0 < self.from {
+            if !walk.is_for_reader(&batch) || batch.last_offset().0 < self.from {
                 continue;
             }
             let records = batch.records(self.decompressed_bytes_max).map_err(damaged)?;

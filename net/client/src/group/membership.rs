@@ -88,7 +88,7 @@ async fn send_join(
         protocols: vec![JoinGroupRequestProtocol { name: ASSIGNOR, metadata: &metadata }],
         ..Default::default()
     };
-    let coordinator = client.coordinator(&config.group).await?;
+    let coordinator = client.group_coordinator(&config.group).await?;
     coordinator.call_patiently(&request, config.rebalance_timeout).await
 }
 
@@ -170,7 +170,7 @@ async fn sync(
         assignments: assignments.collect(),
         ..Default::default()
     };
-    let coordinator = client.coordinator(&config.group).await?;
+    let coordinator = client.group_coordinator(&config.group).await?;
     let answer = coordinator.call_patiently(&request, config.rebalance_timeout).await?;
     let response = answer.decode::<SyncGroupRequest<'_>>()?;
     answer.check(response.error_code, &config.group, None)?;

@@ -68,6 +68,11 @@ pub(super) struct Identity {
     pub(super) epoch: ProducerEpoch,
 }
 
+impl Identity {
+    /// Nobody's.
+    pub(super) const NONE: Self = Self { id: ProducerId::NONE, epoch: ProducerEpoch::NONE };
+}
+
 /// The identity and first sequence of a batch: once it was sent with them, it keeps them, or it might be stored twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
@@ -84,6 +89,8 @@ pub(super) struct Batch {
     pub(super) last_error: Option<Rc<Error>>,
     content: Content,
     codec: Codec,
+    /// Part of a transaction.
+    is_transactional: bool,
     record_count: i32,
     len_bytes: usize,
     outcome: Rc<Outcome>,
@@ -97,7 +104,12 @@ enum Content {
 }
 
 impl Batch {
-    pub(super) fn new(number: u64, partition: i32, codec: Codec, now: Instant) -> Self {
+    pub(super) fn new(
+        number: u64,
+        partition: i32,
+        (codec, is_transactional): (Codec, bool),
+        now: Instant,
+    ) -> Self {
         let outcome = Outcome { partition, base_offset: RefCell::default(), bell: Notify::new() };
         let builder = BatchBuilder::new(codec);
         Self {
@@ -106,6 +118,7 @@ impl Batch {
             stamp: None,
             last_error: None,
             codec,
+            is_transactional,
             record_count: 0,
             len_bytes: builder.len_bytes(),
             content: Content::Open(builder),
@@ -144,11 +157,12 @@ impl Batch {
     /// The bytes to send, with the stamp that the batch has now.
     pub(super) fn seal(&mut self) -> Bytes {
         let stamp = self.stamp;
+        let fields = fields(stamp, self.is_transactional);
         let placeholder = Content::Sealed(Bytes::new(), None);
         let bytes = match std::mem::replace(&mut self.content, placeholder) {
-            Content::Open(builder) => builder.finish(&fields(stamp)),
+            Content::Open(builder) => builder.finish(&fields),
             Content::Sealed(bytes, sealed_as) if sealed_as == stamp => bytes,
-            Content::Sealed(bytes, _) => restamp(&bytes, self.codec, stamp),
+            Content::Sealed(bytes, _) => restamp(&bytes, self.codec, &fields),
         };
         self.content = Content::Sealed(bytes.clone(), stamp);
         bytes
@@ -174,13 +188,13 @@ impl Outcome {
     }
 }
 
-fn fields(stamp: Option<Stamp>) -> BatchFields {
+fn fields(stamp: Option<Stamp>, is_transactional: bool) -> BatchFields {
     let producer = stamp.map(|stamp| (stamp.identity.id, stamp.identity.epoch, stamp.sequence));
-    BatchFields { producer, ..Default::default() }
+    BatchFields { producer, is_transactional, ..Default::default() }
 }
 
 /// The same records under another identity. Rare: after a batch before it was given up.
-fn restamp(bytes: &[u8], codec: Codec, stamp: Option<Stamp>) -> Bytes {
+fn restamp(bytes: &[u8], codec: Codec, fields: &BatchFields) -> Bytes {
     let ours = "a batch of this producer's own";
     let view = BatchView::parse(bytes).expect(ours);
     let records = view.records(usize::MAX).expect(ours);
@@ -190,5 +204,5 @@ fn restamp(bytes: &[u8], codec: Codec, stamp: Option<Stamp>) -> Bytes {
         let headers: Vec<Header<'_>> = headers.collect();
         builder.append(timestamp, key, value, &headers);
     }
-    builder.finish(&fields(stamp))
+    builder.finish(fields)
 }

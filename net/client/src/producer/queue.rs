@@ -134,6 +134,18 @@ impl PartitionQueue {
         self.has_gap = false;
     }
 
+    /// Nothing is sent under the identity that it has any more.
+    pub(super) fn forget_identity(&mut self) {
+        assert!(self.is_empty() && self.in_flight.is_empty(), "nothing is on its way");
+        self.identity = None;
+        self.has_gap = false;
+    }
+
+    /// Whether a broker may wait for a sequence that will never come.
+    pub(super) fn has_gap(&self) -> bool {
+        self.has_gap
+    }
+
     /// Takes the first batch to be sent; it is ready.
     pub(super) fn take(&mut self, idempotent: bool) -> Batch {
         assert!(self.returned.is_empty(), "what came back goes first");

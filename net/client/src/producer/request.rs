@@ -39,12 +39,19 @@ pub(super) fn send(shared: &Rc<Shared>, node: NodeId, connection: &Connection, m
             Ok(None)
         });
     }
-    let started = connection.start(&request);
+    let started = match shared.config.transactional_id {
+        Some(_) => connection.start_at_most(&request, shared.produce_version_max()),
+        None => connection.start(&request),
+    };
     drop(request);
     wait(shared, node, load, async move { started?.await.map(|answer| Some((answer, names))) });
 }
 
-fn build<'a>(shared: &Shared, names: &'a [(Rc<str>, i32)], load: &mut Load) -> ProduceRequest<'a> {
+fn build<'a>(
+    shared: &'a Shared,
+    names: &'a [(Rc<str>, i32)],
+    load: &mut Load,
+) -> ProduceRequest<'a> {
     let mut topics: BTreeMap<&str, Vec<PartitionProduceData<'a>>> = BTreeMap::new();
     for ((topic, index), (_, batch)) in names.iter().zip(load) {
         let data = PartitionProduceData { index: *index, records: Some(batch.seal().into()) };
@@ -56,7 +63,7 @@ fn build<'a>(shared: &Shared, names: &'a [(Rc<str>, i32)], load: &mut Load) -> P
         partition_data,
     };
     ProduceRequest {
-        transactional_id: None,
+        transactional_id: shared.config.transactional_id.as_deref(),
         acks: shared.config.acks.code(),
         timeout_ms: millis(shared.config.acks_timeout),
         topic_data: topics.into_iter().map(topic).collect(),

@@ -12,9 +12,12 @@ use ringlane_wire::messages::InitProducerIdRequest;
 use super::Acks;
 use super::ProducerConfig;
 use super::batch::{Batch, Identity};
+use super::coordinator::Coordinator;
 use super::queue::{Pace, Readiness};
 use super::request;
 use super::state::{QueueIndex, State};
+use super::transaction::{EXPLICIT_PRODUCE_VERSION_MAX, Transaction};
+use super::transactional::add_partitions;
 use crate::client::Client;
 use crate::error::Error;
 use crate::metadata::NodeId;
@@ -27,7 +30,9 @@ pub(super) struct Shared {
     /// Rings when the sender has to look.
     pub(super) wake: Notify,
     /// Rings when batches ended.
-    ended: Notify,
+    pub(super) ended: Notify,
+    /// Of a transactional producer.
+    pub(super) coordinator: Option<Rc<Coordinator>>,
 }
 
 /// Batches that go into one request.
@@ -36,8 +41,19 @@ pub(super) type Load = Vec<(QueueIndex, Batch)>;
 impl Shared {
     pub(super) fn new(client: Client, mut config: ProducerConfig) -> Self {
         config.idempotent &= config.acks != Acks::None;
-        let state = RefCell::default();
-        Self { client, config, state, wake: Notify::new(), ended: Notify::new() }
+        let id = config.transactional_id.as_deref();
+        let coordinator = id.map(|id| Rc::new(Coordinator::new(client.clone(), id)));
+        let state = RefCell::new(State::new(id.map(|_| Transaction::default())));
+        Self { client, config, state, wake: Notify::new(), ended: Notify::new(), coordinator }
+    }
+
+    /// The highest version in which a transaction's records may be sent.
+    pub(super) fn produce_version_max(&self) -> i16 {
+        let state = self.state.borrow();
+        match state.transaction.as_ref().is_some_and(Transaction::is_implicit) {
+            true => i16::MAX,
+            false => EXPLICIT_PRODUCE_VERSION_MAX,
+        }
     }
 
     pub(super) async fn wait_for_room(&self) {
@@ -97,7 +113,9 @@ pub(super) async fn run(shared: Rc<Shared>) {
         for (node, ready) in plan.ready {
             send_to(&shared, node, ready);
         }
-        if let Some(old) = plan.needs_identity {
+        add_partitions(&shared);
+        // With transactions the coordinator gives identities, at the start and behind a transaction with a gap.
+        if let Some(old) = plan.needs_identity.filter(|_| shared.coordinator.is_none()) {
             identify(&shared, old);
         }
         refresh(&shared);
@@ -157,8 +175,12 @@ fn plan(shared: &Shared, now: Instant) -> Plan {
                 None => plan.needs_identity = Some(old),
             }
         }
+        let is_admitted = |own: &mut Option<Transaction>| {
+            own.as_mut().is_none_or(|transaction| transaction.admits(index))
+        };
         match readiness {
             Readiness::NotBefore(when) => plan.look_at(when),
+            Readiness::Ready if !is_admitted(&mut state.transaction) => {}
             Readiness::Ready => match shared.client.known_leader(&queue.topic, queue.index) {
                 Some(leader) => plan.ready.entry(leader).or_default().push(index),
                 None => drop(state.stale.insert(queue.topic.clone())),

@@ -10,6 +10,8 @@ use super::batch::{Batch, Delivery, Identity};
 use super::partitioner::Sticky;
 use super::queue::{Answered, PartitionQueue};
 use super::sender::Shared;
+use super::transaction::Transaction;
+use super::transactional::batch_failed;
 use super::{ProducerConfig, ProducerRecord};
 use crate::backoff::pause;
 use crate::error::Error;
@@ -40,6 +42,8 @@ pub(super) struct State {
     /// Of the first batch given up since the last flush.
     pub(super) first_error: Option<Error>,
     fatal: Option<Error>,
+    /// Of a transactional producer.
+    pub(super) transaction: Option<Transaction>,
 }
 
 struct TopicQueues {
@@ -56,6 +60,11 @@ pub(super) struct NodeState {
 }
 
 impl State {
+    /// Nothing sent yet, with transactions or without.
+    pub(super) fn new(transaction: Option<Transaction>) -> Self {
+        Self { transaction, ..Self::default() }
+    }
+
     pub(super) fn knows(&self, topic: &str) -> bool {
         self.topics.contains_key(topic)
     }
@@ -100,6 +109,7 @@ impl State {
         timestamp: TimestampMs,
     ) -> (Delivery, bool) {
         let ProducerConfig { batch_bytes, codec, .. } = shared.config;
+        let form = (codec, self.transaction.is_some());
         let index = self.topics[topic].first_queue[partition];
         let queue = &mut self.queues[index];
         if let Some(last) = queue.last() {
@@ -110,7 +120,7 @@ impl State {
             }
         }
         let now = shared.client.reactor().now();
-        let batch = queue.push(|number| Batch::new(number, partition as i32, codec, now));
+        let batch = queue.push(|number| Batch::new(number, partition as i32, form, now));
         let delivery = batch.append(record, timestamp, batch_bytes);
         let delivery = delivery.expect("an open batch takes its first record");
         self.buffered_bytes += batch.len_bytes();
@@ -152,6 +162,11 @@ impl State {
         self.buffered_bytes -= batch.len_bytes();
         if let Err(error) = &end {
             self.first_error.get_or_insert_with(|| error.clone());
+            let transaction = self.transaction.as_mut();
+            let is_over = transaction.is_some_and(|own| batch_failed(own, error));
+            if is_over && self.fatal.is_none() {
+                self.fail(error.clone());
+            }
         }
         batch.end(end);
     }
@@ -181,12 +196,29 @@ impl State {
 
     /// Nothing can be sent any more, for `error`.
     pub(super) fn fail(&mut self, error: Error) {
+        self.fatal = Some(error.clone());
+        self.give_up(&error);
+    }
+
+    /// Gives up all that waits to be sent.
+    pub(super) fn give_up(&mut self, error: &Error) {
         for index in std::mem::take(&mut self.active) {
             for batch in self.queues[index].expire(Instant::from_nanos(u64::MAX)) {
                 self.end(batch, Err(error.clone()));
             }
         }
-        self.fatal = Some(error);
+    }
+
+    /// Every partition produces as `identity` from now on, from sequence 0; nothing is on its way.
+    pub(super) fn become_identity(&mut self, identity: Identity) {
+        assert_eq!(self.batch_count, 0, "nothing is on its way under the identity before");
+        self.queues.iter_mut().for_each(PartitionQueue::forget_identity);
+        self.identity = Some(identity);
+    }
+
+    /// Whether a broker may wait for a sequence that will never come.
+    pub(super) fn has_gap(&self) -> bool {
+        self.queues.iter().any(PartitionQueue::has_gap)
     }
 
     pub(super) fn fatal(&self) -> Option<Error> {

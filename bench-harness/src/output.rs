@@ -71,14 +71,18 @@ pub fn files(result: &RunResult, measured: &Measured) -> Vec<Named> {
             intervals.map(|(number, interval)| (second * number, second, pick(interval)));
         interval_log(what, measured.started_ms, &intervals.collect::<Vec<_>>())
     };
-    vec![
+    let mut files = vec![
         ("result.json".into(), json),
         ("result.csv".into(), result_csv(result).into_bytes()),
         ("intervals.csv".into(), intervals_csv(&result.intervals).into_bytes()),
         ("produce.hlog".into(), log("produce latency", |interval| &interval.produce)),
         ("end-to-end.hlog".into(), log("end-to-end latency", |interval| &interval.end_to_end)),
         ("fetch.hlog".into(), log("fetch latency", |interval| &interval.fetch)),
-    ]
+    ];
+    if result.transactions.is_some() {
+        files.push(("commit.hlog".into(), log("commit latency", |interval| &interval.commit)));
+    }
+    files
 }
 
 /// One figure a line: what, how much, in which unit.
@@ -107,11 +111,15 @@ fn result_csv(result: &RunResult) -> String {
         line(name, count.to_string(), "records");
     }
     line("acknowledged rate", format!("{:.1}", result.rates.acknowledged_per_s), "records/s");
-    let kinds = [
+    let mut kinds = vec![
         ("produce", &result.produce_latency_us),
         ("end to end", &result.end_to_end_latency_us),
         ("fetch", &result.fetch_latency_us),
     ];
+    if let Some(transactions) = &result.transactions {
+        line("committed", transactions.committed.to_string(), "transactions");
+        kinds.push(("commit", &transactions.commit_latency_us));
+    }
     for (kind, percentiles) in kinds {
         for (name, us) in percentiles.named() {
             line(&format!("{kind} {name}"), format!("{us:.1}"), "us");

@@ -54,6 +54,9 @@ pub fn report(result: &RunResult, produce: &Latencies, colors: Colors) -> String
     ));
     line("");
     line(&table(result));
+    if let Some(transactions) = &result.transactions {
+        line(&format!("  {}\n", transactions.sentence()));
+    }
     let reading = reading(result);
     if !reading.is_empty() {
         line(&reading);
@@ -77,12 +80,13 @@ fn table(result: &RunResult) -> String {
         let _ = write!(text, "{name:>10}");
     }
     let lag = &result.generator.lag_us;
-    let rows = [
+    let mut rows = vec![
         ("produce", &result.produce_latency_us),
         ("end to end", &result.end_to_end_latency_us),
         ("fetch", &result.fetch_latency_us),
-        ("own lag", lag),
     ];
+    rows.extend(result.transactions.iter().map(|of| ("commit", &of.commit_latency_us)));
+    rows.push(("own lag", lag));
     for (name, percentiles) in rows {
         text.push_str(&row(name, percentiles));
     }

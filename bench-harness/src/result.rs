@@ -12,7 +12,9 @@ use crate::percentiles::{Latencies, Percentiles, micros};
 use crate::server::{Sample, ServerUse};
 use crate::validity::{acknowledged_in_window, judge};
 
-pub use parts::{Drained, OfLeader, OfPartition, PartLatencies, by_leader, by_partition};
+pub use parts::{
+    Drained, OfLeader, OfPartition, PartLatencies, Transactions, by_leader, by_partition,
+};
 
 /// See the file's head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ pub struct RunResult {
     /// the first of them.
     #[serde(default)]
     pub fetch_latency_us: Percentiles,
+    /// What was committed, where producers send in transactions.
+    #[serde(default)]
+    pub transactions: Option<Transactions>,
     /// By partition; empty where there are more than 256.
     #[serde(default)]
     pub by_partition: Vec<OfPartition>,
@@ -165,6 +170,7 @@ impl RunResult {
             produce_latency_us: Percentiles::of(&measured.total.produce),
             end_to_end_latency_us: Percentiles::of(&measured.total.end_to_end),
             fetch_latency_us: Percentiles::of(&measured.total.fetch),
+            transactions: Transactions::of(measured),
             by_partition: by_partition(&[&measured.breakdown], job.scenario.partitions),
             by_leader: by_leader(&[&measured.breakdown]),
             backlog: Drained::over(&[&measured.backlog]),

@@ -39,6 +39,7 @@ pub struct Scenario {
     pub compression: Compression,
     pub acks: Acknowledge,
     pub idempotent: bool,
+    pub transaction_duration: Span,
     pub durability: Durability,
     pub warm_up: Span,
     pub duration: Span,
@@ -88,6 +89,7 @@ impl Scenario {
             compression: settings.compression.unwrap_or(Compression(ringlane_batch::Codec::None)),
             acks: settings.acks.unwrap_or(Acknowledge(ringlane_client::Acks::All)),
             idempotent: settings.idempotent.unwrap_or(true),
+            transaction_duration: settings.transaction_duration.unwrap_or(seconds(0)),
             durability: settings.durability.unwrap_or(Durability::Target),
             warm_up: settings.warm_up.unwrap_or(seconds(3)),
             duration: settings.duration.unwrap_or(seconds(15)),
@@ -151,7 +153,8 @@ impl Scenario {
                 ),
             ),
         ];
-        let mut rules = rules.into_iter().chain(self.reading_rules());
+        let rules = rules.into_iter().chain(self.reading_rules());
+        let mut rules = rules.chain(self.transaction_rules());
         rules.find(|(holds, _)| !holds).map(|(_, problem)| problem)
     }
 
@@ -193,6 +196,30 @@ impl Scenario {
                 "a retention below 4MiB is none: segments of less than 1MiB are not deleted".into(),
             ),
         ]
+    }
+
+    /// What must hold of transactions, with the sentence of where it does not.
+    fn transaction_rules(&self) -> Vec<(bool, String)> {
+        let none = !self.has_transactions();
+        let is_safe = self.idempotent && self.acks == Acknowledge(ringlane_client::Acks::All);
+        vec![
+            (
+                none || is_safe,
+                "transactions want acks all and idempotence, as in every Kafka client".into(),
+            ),
+            (
+                none || self.transaction_duration.0 < self.patience.0,
+                format!(
+                    "a transaction-duration of {} is no shorter than the patience of {}: a target that waits for the commit would be given up",
+                    self.transaction_duration, self.patience
+                ),
+            ),
+        ]
+    }
+
+    /// Whether producers send in transactions.
+    pub fn has_transactions(&self) -> bool {
+        !self.transaction_duration.0.is_zero()
     }
 
     /// How often every record is read: by each reader and each group.
@@ -277,6 +304,9 @@ mod tests {
             ("duration = \"10ms\"", "measures nothing"),
             ("backlog = \"1h\"", "read in time"),
             ("buffer = 100", "holds no record"),
+            ("transaction-duration = \"1s\"\nacks = 1", "acks all"),
+            ("transaction-duration = \"1s\"\nidempotent = false", "idempotence"),
+            ("transaction-duration = \"10s\"", "the patience of 10s"),
             ("rate = \"max\"\narrival = \"poisson\"", "poisson"),
         ];
         for (text, part) in cases {

@@ -87,6 +87,10 @@ pub struct Settings {
     /// Whether a retry is never stored twice [default: true]
     #[arg(long, value_name = "BOOL")]
     pub idempotent: Option<bool>,
+    /// How long a producer's transaction lasts, from its first record until it is committed; readers see committed records
+    /// only, and end-to-end latency contains the wait. 0 sends without transactions [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    pub transaction_duration: Option<Span>,
     /// Where an acknowledged record must be: page-cache, disk, or as the target is set up [default: target]
     #[arg(long)]
     pub durability: Option<Durability>,
@@ -158,6 +162,7 @@ impl Settings {
             compression: self.compression.or(others.compression),
             acks: self.acks.or(others.acks),
             idempotent: self.idempotent.or(others.idempotent),
+            transaction_duration: self.transaction_duration.or(others.transaction_duration),
             durability: self.durability.or(others.durability),
             warm_up: self.warm_up.or(others.warm_up),
             duration: self.duration.or(others.duration),

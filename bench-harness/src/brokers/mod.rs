@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::scenario::Scenario;
 use crate::workload::Durability;
 
 pub(crate) use commit::Commit;
@@ -78,6 +79,20 @@ impl Kind {
         match self {
             Self::Ringlane | Self::Kafka => None,
             Self::External(external) => Some(external.durability),
+        }
+    }
+
+    /// Whether it offers what `scenario` is about, as far as that is known before it runs.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub(crate) fn check_offers(&self, scenario: &Scenario) -> Result<(), String> {
+        match self {
+            Self::Ringlane if scenario.has_transactions() => Err(
+                "ringlane does not offer transactions; leave out --transaction-duration, or compare others, as in --target kafka"
+                    .into(),
+            ),
+            _ => Ok(()),
         }
     }
 

@@ -100,6 +100,10 @@ fn rows() -> Vec<Row> {
     }
     rows.push(("fetch p50".into(), "us", Box::new(|result| Some(result.fetch_latency_us.p50))));
     rows.push(("fetch p99".into(), "us", Box::new(|result| Some(result.fetch_latency_us.p99))));
+    let commit = |result: &RunResult| Some(result.transactions?.commit_latency_us.p50);
+    rows.push(("commit p50".into(), "us", Box::new(commit)));
+    let commit = |result: &RunResult| Some(result.transactions?.commit_latency_us.p99);
+    rows.push(("commit p99".into(), "us", Box::new(commit)));
     rows.push((
         "acknowledged rate".into(),
         "records/s",

@@ -23,18 +23,20 @@ use crate::terminal::Live;
 ///
 /// The result is a directory: `index.html`, a page that needs nothing else, `result.json` with every figure, `result.csv`,
 /// `intervals.csv` (second by second), `produce.hlog`, `end-to-end.hlog` and `fetch.hlog` (HDR interval logs, version 2, in
-/// ns), and `scenario.toml`, which repeats the run.
+/// ns; with transactions also `commit.hlog`), and `scenario.toml`, which repeats the run.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane-bench run --target 127.0.0.1:9092 --rate 1000 --record-size 1KiB --partitions 4 --warm-up 3s --duration 15s --out steady
   ringlane-bench run --target 127.0.0.1:9092 --rate 50k --arrival poisson --linger 5ms --cpus 2,3 --out random
   ringlane-bench run --target 127.0.0.1:9092 --arrival bursts:500 --durability page-cache --out bursts
   ringlane-bench run --target 127.0.0.1:9092 --rate max --batch-size 128KiB --linger 5ms --out flat-out
+  ringlane-bench run --target 127.0.0.1:9092 --rate 5000 --linger 5ms --transaction-duration 100ms --out transactions
   ringlane-bench run --target 127.0.0.1:9092 --scenario steady/scenario.toml --out again
 
 Reading the table: p99 is the latency that 99 records in a hundred stayed below. \"produce\" ends with the
 acknowledgement, \"end to end\" when a reader has the record; \"fetch\" is what a reader waited for an answer with records,
-from its request or, if that came later, from the intended send of the first of them; \"own lag\" is how late this program itself was.")]
+from its request or, if that came later, from the intended send of the first of them; \"commit\" is how long a transaction that was due took
+to be committed; \"own lag\" is how late this program itself was.")]
 pub(super) struct Run {
     #[command(flatten)]
     target: Target,

@@ -144,6 +144,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     interrupted()?;
     let since = Stopwatch::start();
     for kind in &plan.kinds {
+        kind.check_offers(&plan.scenario)?;
         kind.check()?;
     }
     for kind in &plan.kinds {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::Run;
 use crate::generator::{Breakdown, Counts, Drain, Interval, Measured};
 use crate::percentiles::Percentiles;
-use crate::result::{Drained, Records, RunResult, Second, by_leader, by_partition, curve};
+use crate::result::{
+    Drained, Records, RunResult, Second, Transactions, by_leader, by_partition, curve,
+};
 use crate::server::ServerUse;
 use crate::verify::Faults;
 
@@ -38,6 +40,7 @@ pub(crate) fn pool(runs: &[Run]) -> RunResult {
         produce_latency_us: Percentiles::of(&measured.total.produce),
         end_to_end_latency_us: Percentiles::of(&measured.total.end_to_end),
         fetch_latency_us: Percentiles::of(&measured.total.fetch),
+        transactions: Transactions::of(&measured),
         by_partition: by_partition(&rounds, partitions),
         by_leader: by_leader(&rounds),
         backlog: drains(|measured| &measured.backlog),

@@ -47,6 +47,8 @@ fn figures() -> Vec<(String, &'static str, Pick)> {
     };
     add("fetch p50", "us", |result| Some(result.fetch_latency_us.p50));
     add("fetch p99", "us", |result| Some(result.fetch_latency_us.p99));
+    add("commit p50", "us", |result| Some(result.transactions?.commit_latency_us.p50));
+    add("commit p99", "us", |result| Some(result.transactions?.commit_latency_us.p99));
     add("acknowledged rate", "records/s", |result| Some(result.rates.acknowledged_per_s));
     add("broker CPU", "us/record", |result| result.server.cpu_us_per_record);
     add("broker memory", "MiB", |result| result.server.rss_mib);

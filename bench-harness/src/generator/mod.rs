@@ -3,13 +3,16 @@
 
 mod breakdown;
 mod conduct;
+mod desk;
 mod drain;
 mod history;
+mod outgoing;
 mod plan;
 mod read;
 mod send;
 mod setup;
 mod tally;
+mod transact;
 mod worker;
 
 use std::io;

@@ -37,6 +37,11 @@ impl Run {
         number.expect("a topic of the run ends with its number")
     }
 
+    /// Under which name a producer has transactions.
+    pub(super) fn transactional_id(&self, producer: u32) -> String {
+        format!("{}-producer-{producer}", name(self.id))
+    }
+
     /// The id of a group.
     pub(super) fn group(&self, number: u32) -> String {
         format!("{}-group-{number}", name(self.id))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ringlane_client::{
     Client, Consumer, ConsumerConfig, Either, Error, Fetched, GroupConfig, GroupConsumer,
-    OffsetReset, Position, race,
+    Isolation, OffsetReset, Position, race,
 };
 use ringlane_reactor::{Instant, Notify, Queue, Reactor, Task};
 
@@ -92,7 +92,7 @@ impl Readers {
                 let client = Client::connect(reactor, client_config(job, "member")).await?;
                 let topics = run.topics.iter().map(String::as_str);
                 let mut config = GroupConfig::new(&run.group(group), topics);
-                config.consumer = consumer_config();
+                config.consumer = consumer_config(job);
                 let member = GroupConsumer::new(&client, config);
                 let task = own.clone().be_member(scenario.readers + group, member);
                 members.push(reactor.spawn(Queue::Client, task));
@@ -226,7 +226,7 @@ pub(super) async fn assigned<'a>(
         return Ok(None);
     }
     let client = Client::connect(reactor, client_config(job, "reader")).await?;
-    let mut consumer = Consumer::new(&client, consumer_config());
+    let mut consumer = Consumer::new(&client, consumer_config(job));
     let mut places = Vec::new();
     for topic in topics {
         client.topic(topic).await?;
@@ -237,6 +237,10 @@ pub(super) async fn assigned<'a>(
     Ok(Some(consumer))
 }
 
-fn consumer_config() -> ConsumerConfig {
-    ConsumerConfig { reset: OffsetReset::Earliest, ..ConsumerConfig::default() }
+fn consumer_config(job: &Job) -> ConsumerConfig {
+    let isolation = match job.scenario.has_transactions() {
+        true => Isolation::ReadCommitted,
+        false => Isolation::ReadUncommitted,
+    };
+    ConsumerConfig { reset: OffsetReset::Earliest, isolation, ..ConsumerConfig::default() }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ringlane_client::{Admin, Client, ConfigEntry, ConfigResource, Error, NewTopic, Position};
 use ringlane_reactor::Reactor;
+use ringlane_wire::ApiKey;
 
 use super::Job;
 use super::breakdown::Layout;
@@ -34,6 +35,9 @@ const NEVER: &str = "9223372036854775807";
 pub(super) async fn prepare(job: &Job, reactor: &Reactor) -> Result<Prepared, String> {
     let client = Client::connect(reactor, client_config(job, "setup")).await;
     let client = client.map_err(|error| unreachable(&error))?;
+    if job.scenario.has_transactions() {
+        check_transactions(&client).await?;
+    }
     let admin = Admin::new(&client);
     let settings = broker_settings(&client, &admin).await;
     let is_ringlane = settings.iter().any(|setting| setting.name == RINGLANE_DURABLE);
@@ -48,6 +52,19 @@ pub(super) async fn prepare(job: &Job, reactor: &Reactor) -> Result<Prepared, St
         prepared.clean_up(job).await;
     }
     outcome.map(|()| prepared)
+}
+
+/// # Errors
+/// A sentence, where the target has no transactions.
+async fn check_transactions(client: &Client) -> Result<(), String> {
+    match client.supports(ApiKey::EndTxn).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(
+            "the target does not offer transactions (it has no API EndTxn); leave out --transaction-duration, or measure a broker that has them"
+                .into(),
+        ),
+        Err(error) => Err(unreachable(&error)),
+    }
 }
 
 fn unreachable(error: &Error) -> String {

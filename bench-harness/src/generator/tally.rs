@@ -18,6 +18,8 @@ pub struct Counts {
     pub unacknowledged: Stage,
     /// Consumed for the first time, by each reader.
     pub consumed: Stage,
+    /// Transactions that were committed; measured are those that were meant to be in the measured time.
+    pub transactions: Stage,
     /// Consumed and not what was sent.
     pub corrupted: u64,
     /// The producers have sent all.
@@ -57,6 +59,7 @@ impl std::ops::AddAssign for Counts {
         self.acknowledged += other.acknowledged;
         self.unacknowledged += other.unacknowledged;
         self.consumed += other.consumed;
+        self.transactions += other.transactions;
         self.corrupted += other.corrupted;
         self.sending_ended &= other.sending_ended;
         self.cut_short |= other.cut_short;
@@ -83,6 +86,8 @@ pub struct Interval {
     /// What a reader waited for an answer with records, from the request or, if it came later, from the intended send of the
     /// first of them: a wait for nothing to read is not the target's.
     pub fetch: Latencies,
+    /// From when a transaction was meant to be committed until the coordinator said that it is.
+    pub commit: Latencies,
     /// How late the generator itself was.
     pub lag: Latencies,
 }
@@ -90,7 +95,13 @@ pub struct Interval {
 impl Interval {
     /// Nothing yet.
     pub fn empty() -> Self {
-        Self { produce: latencies(), end_to_end: latencies(), fetch: latencies(), lag: latencies() }
+        Self {
+            produce: latencies(),
+            end_to_end: latencies(),
+            fetch: latencies(),
+            commit: latencies(),
+            lag: latencies(),
+        }
     }
 
     /// Takes in another's.
@@ -99,6 +110,7 @@ impl Interval {
         self.produce.add(&other.produce).expect(grows);
         self.end_to_end.add(&other.end_to_end).expect(grows);
         self.fetch.add(&other.fetch).expect(grows);
+        self.commit.add(&other.commit).expect(grows);
         self.lag.add(&other.lag).expect(grows);
     }
 }
@@ -163,6 +175,15 @@ impl Tally {
         if is_measured {
             let nanos = record(&mut inner.interval.produce, latency);
             inner.breakdown.record(partition, Kind::Produce, nanos);
+        }
+    }
+
+    /// A transaction was committed.
+    pub(super) fn committed(&self, latency: Duration, is_measured: bool) {
+        let mut inner = self.0.borrow_mut();
+        inner.counts.transactions.add(is_measured);
+        if is_measured {
+            record(&mut inner.interval.commit, latency);
         }
     }
 

@@ -63,12 +63,18 @@ pub(super) fn partitions(results: &[RunResult]) -> String {
     .draw()
 }
 
-/// What was read that had been there before, and what was deleted.
+/// What was committed, what was read that had been there before, and what was deleted.
 pub(super) fn past(results: &[RunResult]) -> String {
     let mut items = String::new();
     for result in results {
         let target = escape(&result.target);
         let mut item = |text: String| items.push_str(&format!("<li>{target}: {text}</li>\n"));
+        if let Some(transactions) = &result.transactions {
+            item(format!(
+                "{}; counted from when each was meant to be committed. Readers saw committed records only",
+                transactions.sentence()
+            ));
+        }
         if let Some(backlog) = &result.backlog {
             item(format!("the backlog was read by late readers: {}", backlog.sentence()));
         }

@@ -13,15 +13,17 @@ pub fn run_page(result: &RunResult) -> String {
     let mut body = format!("<h1>{}</h1>\n", escape(&result.target));
     body.push_str(&introduction(result));
     body.push_str(&problems(result));
+    let mut rows = vec![
+        ("produce", &result.produce_latency_us),
+        ("end to end", &result.end_to_end_latency_us),
+        ("fetch", &result.fetch_latency_us),
+    ];
+    rows.extend(result.transactions.iter().map(|of| ("commit", &of.commit_latency_us)));
+    rows.push(("own lag", &result.generator.lag_us));
     body.push_str(&parts::latencies(
         "Latency counts from the moment at which a record was meant to be sent; a fetch's from its request, or from the \
          intended send of its first record if that came later. Own lag is how late the load generator itself was.",
-        &[
-            ("produce", &result.produce_latency_us),
-            ("end to end", &result.end_to_end_latency_us),
-            ("fetch", &result.fetch_latency_us),
-            ("own lag", &result.generator.lag_us),
-        ],
+        &rows,
     ));
     body.push_str(&curves(result));
     body.push_str(&over_time(result));

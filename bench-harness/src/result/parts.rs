@@ -1,10 +1,11 @@
-//! Parts of a result: the latencies of single partitions and leaders, and what was read that had been there before.
+//! Parts of a result: the latencies of single partitions and leaders, transactions, and what was read that had been there
+//! before.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::generator::{Breakdown, Drain, Kind, Leader, Share};
+use crate::generator::{Breakdown, Drain, Kind, Leader, Measured, Share};
 use crate::percentiles::{Latencies, Percentiles};
 
 /// The latencies of one partition or leader, to two digits.
@@ -108,6 +109,37 @@ pub fn by_leader(rounds: &[&Breakdown]) -> Vec<OfLeader> {
         latencies: PartLatencies::of(&share),
     };
     shares.into_values().map(of).collect()
+}
+
+/// The transactions of the measured time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transactions {
+    /// Those that were committed.
+    pub committed: u64,
+    /// Each from when it was meant to be committed until the coordinator said that it is: what its last records waited for
+    /// their acknowledgement included.
+    pub commit_latency_us: Percentiles,
+}
+
+impl Transactions {
+    /// Over one round or several; none where producers sent without.
+    pub fn of(measured: &Measured) -> Option<Self> {
+        let committed = measured.counts.transactions;
+        let commit_latency_us = Percentiles::of(&measured.total.commit);
+        (committed.all > 0).then_some(Self { committed: committed.measured, commit_latency_us })
+    }
+
+    /// In words.
+    pub fn sentence(&self) -> String {
+        use crate::terminal::{micros, thousands};
+        format!(
+            "{} transactions committed, p50 {}, p99 {}, max {}",
+            thousands(self.committed as f64),
+            micros(self.commit_latency_us.p50),
+            micros(self.commit_latency_us.p99),
+            micros(self.commit_latency_us.max),
+        )
+    }
 }
 
 /// Reading what had been there before: a backlog, or the history.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringlane_reactor::Reactor;
 use ringlane_wire::messages::{FindCoordinatorRequest, MetadataRequest};
-use ringlane_wire::{ErrorCode, Request};
+use ringlane_wire::{ApiKey, ErrorCode, Request};
 
 use crate::answer::Answer;
 use crate::backoff::Retry;
@@ -205,6 +205,14 @@ impl Client {
             }
         }
         outcome
+    }
+
+    /// Whether some broker of the cluster serves an API in a version that this client speaks.
+    ///
+    /// # Errors
+    /// What kept it from finding out.
+    pub async fn supports(&self, api_key: ApiKey) -> Result<bool, Error> {
+        Ok(self.any_broker().await?.version(api_key).is_ok())
     }
 
     fn address_of(&self, node: NodeId) -> Result<Rc<str>, Error> {

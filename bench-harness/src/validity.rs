@@ -75,9 +75,13 @@ fn judge_records(scenario: &Scenario, measured: &Measured, judgement: &mut Judge
     for (count, what) in found.into_iter().filter(|(count, _)| *count > 0) {
         invalid.push(format!("{} {what}", thousands(count as f64)));
     }
+    let error = measured.first_error.as_deref().unwrap_or("no reason given");
+    if counts.failed_transactions > 0 {
+        let failed = thousands(counts.failed_transactions as f64);
+        invalid.push(format!("{failed} transactions were not committed ({error})"));
+    }
     let unacknowledged = counts.unacknowledged.all;
     if unacknowledged > 0 {
-        let error = measured.first_error.as_deref().unwrap_or("no reason given");
         invalid.push(format!(
             "{} of {} records were not acknowledged ({error})",
             thousands(unacknowledged as f64),

@@ -20,6 +20,8 @@ pub struct Counts {
     pub consumed: Stage,
     /// Transactions that were committed; measured are those that were meant to be in the measured time.
     pub transactions: Stage,
+    /// Transactions that should have been committed, and were not.
+    pub failed_transactions: u64,
     /// Consumed and not what was sent.
     pub corrupted: u64,
     /// The producers have sent all.
@@ -60,6 +62,7 @@ impl std::ops::AddAssign for Counts {
         self.unacknowledged += other.unacknowledged;
         self.consumed += other.consumed;
         self.transactions += other.transactions;
+        self.failed_transactions += other.failed_transactions;
         self.corrupted += other.corrupted;
         self.sending_ended &= other.sending_ended;
         self.cut_short |= other.cut_short;

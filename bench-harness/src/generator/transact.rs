@@ -189,6 +189,7 @@ impl Lane {
             }
             Err(error) => {
                 senders.tally.failed(&error);
+                senders.tally.count(|counts| counts.failed_transactions += 1);
                 producer.abort_transaction().await
             }
         }

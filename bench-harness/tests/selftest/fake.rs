@@ -13,7 +13,7 @@ use ringlane_batch::{BatchBuilder, BatchFields, BatchView, Codec, LeaderEpoch, O
 use ringlane_reactor::{AddressReservation, Instant, Notify, Queue, Reactor, Stream};
 use ringlane_wire::frame::encode_response;
 use ringlane_wire::header::decode_request_header;
-use ringlane_wire::messages::api_versions::ApiVersion;
+use ringlane_wire::messages::api_versions::{ApiVersion, FinalizedFeatureKey};
 use ringlane_wire::messages::create_topics::CreatableTopicResult;
 use ringlane_wire::messages::delete_topics::DeletableTopicResult;
 use ringlane_wire::messages::describe_configs::DescribeConfigsResult;
@@ -28,6 +28,7 @@ use ringlane_wire::messages::produce::{PartitionProduceResponse, TopicProduceRes
 use ringlane_wire::messages::*;
 use ringlane_wire::{ApiKey, Decode, ErrorCode, FrameAssembler, Message, Reader, Records, Uuid};
 
+use crate::coordinator::Coordinator;
 use crate::group::Groups;
 
 pub(crate) const ADDRESS: &str = "10.0.0.1:9092";
@@ -58,6 +59,8 @@ pub(crate) struct Fake {
     /// How long a fetch takes that finds something.
     pub(crate) fetch_delay: Duration,
     pub(crate) groups: Groups,
+    /// Of transactions, if there are any.
+    pub(crate) coordinator: Option<Coordinator>,
     /// With their partitions.
     pub(crate) topics: Vec<(String, i32)>,
     pub(crate) logs: BTreeMap<Place, Vec<Bytes>>,
@@ -69,7 +72,7 @@ pub(crate) struct Fake {
 pub(crate) type Shared = Rc<RefCell<Fake>>;
 
 /// A topic's number, and a partition of it.
-type Place = (u8, i32);
+pub(crate) type Place = (u8, i32);
 
 /// The id of the topic with this number.
 fn topic_id(number: u8) -> Uuid {
@@ -164,11 +167,32 @@ impl Fake {
             encode_response(version, id, response).expect("a response")
         }
         match ApiKey::from_code(header.api_key).expect("an API that is served") {
-            ApiKey::ApiVersions => parts(&|| encode(version, id, &api_versions())),
+            ApiKey::ApiVersions => parts(&|| encode(version, id, &self.api_versions())),
             ApiKey::Metadata => parts(&|| encode(version, id, &self.metadata())),
             ApiKey::InitProducerId => {
-                let response = InitProducerIdResponse { producer_id: 1, ..Default::default() };
+                let request: InitProducerIdRequest<'_> = read(&mut body, version);
+                let response = match (request.transactional_id, &mut self.coordinator) {
+                    (Some(id), Some(coordinator)) => coordinator.init(id),
+                    _ => InitProducerIdResponse { producer_id: 1, ..Default::default() },
+                };
                 parts(&|| encode(version, id, &response))
+            }
+            ApiKey::AddPartitionsToTxn => {
+                let request: AddPartitionsToTxnRequest<'_> = read(&mut body, version);
+                let Self { coordinator, topics, .. } = self;
+                let coordinator = coordinator.as_mut().expect("it offers transactions");
+                let response = coordinator.add(&request, |name| number_in(topics, name));
+                parts(&|| encode(version, id, &response))
+            }
+            ApiKey::EndTxn => {
+                let mut coordinator = self.coordinator.take().expect("it offers transactions");
+                let request = read(&mut body, version);
+                let (response, markers) =
+                    coordinator.end(&request, version, |place| self.end(place));
+                let delay = coordinator.end_delay;
+                self.coordinator = Some(coordinator);
+                markers.into_iter().for_each(|(place, marker)| self.append(place, marker));
+                Some((delay, encode(version, id, &response)))
             }
             ApiKey::DescribeConfigs => {
                 let results = vec![DescribeConfigsResult::default()];
@@ -229,6 +253,26 @@ impl Fake {
         Some(delay.unwrap_or(Duration::ZERO).max(self.stalled_until - now))
     }
 
+    fn api_versions(&self) -> ApiVersionsResponse<'static> {
+        let api = |&api_key: &ApiKey| {
+            let versions = api_key.versions();
+            let (min_version, max_version) = (*versions.start(), *versions.end());
+            ApiVersion { api_key: api_key.code(), min_version, max_version }
+        };
+        let is_offered = |api_key: &&ApiKey| {
+            let of_transactions = [ApiKey::AddPartitionsToTxn, ApiKey::EndTxn];
+            self.coordinator.is_some() || !of_transactions.contains(api_key)
+        };
+        let api_keys = ApiKey::ALL.iter().filter(is_offered).map(api).collect();
+        let is_implicit = self.coordinator.as_ref().is_some_and(|of| of.is_implicit);
+        let level = FinalizedFeatureKey {
+            name: "transaction.version",
+            max_version_level: if is_implicit { 2 } else { 1 },
+            ..Default::default()
+        };
+        ApiVersionsResponse { api_keys, finalized_features: vec![level], ..Default::default() }
+    }
+
     fn metadata(&self) -> MetadataResponse<'_> {
         let partition = |partition_index| MetadataResponsePartition {
             partition_index,
@@ -250,20 +294,24 @@ impl Fake {
         MetadataResponse { brokers: vec![broker], topics: topics.collect(), ..Default::default() }
     }
 
-    fn produce(&mut self, request: &ProduceRequest<'_>) -> ProduceResponse<'static> {
+    fn produce<'a>(&mut self, request: &ProduceRequest<'a>) -> ProduceResponse<'a> {
         let mut responses = Vec::new();
         for topic in &request.topic_data {
             let mut partition_responses = Vec::new();
             for data in &topic.partition_data {
                 let Some(Records::Borrowed(records)) = data.records else { panic!("no records") };
-                let base_offset = self.take((topic_number(topic.topic_id), data.index), records);
+                let number = match topic.topic_id.is_zero() {
+                    true => number_in(&self.topics, topic.name),
+                    false => topic_number(topic.topic_id),
+                };
+                let base_offset = self.take((number, data.index), records);
                 let index = data.index;
                 let response =
                     PartitionProduceResponse { index, base_offset, ..Default::default() };
                 partition_responses.push(response);
             }
-            let topic_id = topic.topic_id;
-            responses.push(TopicProduceResponse { name: "", topic_id, partition_responses });
+            let (name, topic_id) = (topic.name, topic.topic_id);
+            responses.push(TopicProduceResponse { name, topic_id, partition_responses });
         }
         ProduceResponse { responses, ..Default::default() }
     }
@@ -273,6 +321,10 @@ impl Fake {
         let number = self.requests;
         let bytes = Bytes::copy_from_slice(records);
         let offset = self.end(partition);
+        if let Some(coordinator) = &mut self.coordinator {
+            let batch = BatchView::parse(records).expect("the client's batch");
+            coordinator.stores(partition, &batch, offset);
+        }
         match self.tamper {
             Some(Tamper::Lose(at)) if at == number => {}
             Some(Tamper::Duplicate(at)) if at == number => {
@@ -311,10 +363,20 @@ impl Fake {
                 BatchView::parse(batch).expect("stored").last_offset().0 < asked.fetch_offset
             };
             let from = log.partition_point(is_before);
+            let committed = self.coordinator.as_ref().filter(|_| request.isolation_level == 1);
+            let first_open = committed.and_then(|coordinator| coordinator.first_open(place));
+            let last_stable_offset = first_open.unwrap_or_else(|| self.end(place));
+            let is_stable = |batch: &Bytes| {
+                BatchView::parse(batch).expect("stored").base_offset().0 < last_stable_offset
+            };
+            let to = log.partition_point(is_stable).max(from);
             PartitionData {
                 partition_index: asked.partition,
                 high_watermark: self.end(place),
-                records: Some(Bytes::from(log[from..].concat()).into()),
+                last_stable_offset,
+                aborted_transactions: committed
+                    .map(|coordinator| coordinator.aborted(place, asked.fetch_offset)),
+                records: Some(Bytes::from(log[from..to].concat()).into()),
                 ..Default::default()
             }
         };
@@ -357,12 +419,7 @@ fn corrupted(batch: &[u8]) -> Bytes {
     builder.finish(&BatchFields::default())
 }
 
-fn api_versions() -> ApiVersionsResponse<'static> {
-    let api = |&api_key: &ApiKey| {
-        let versions = api_key.versions();
-        let (min_version, max_version) = (*versions.start(), *versions.end());
-        ApiVersion { api_key: api_key.code(), min_version, max_version }
-    };
-    let api_keys = ApiKey::ALL.iter().map(api).collect();
-    ApiVersionsResponse { api_keys, ..Default::default() }
+/// The number of the topic with this name.
+fn number_in(topics: &[(String, i32)], name: &str) -> u8 {
+    topics.iter().position(|(known, _)| known == name).expect("a topic") as u8
 }

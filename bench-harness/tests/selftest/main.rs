@@ -1,12 +1,14 @@
 //! The load generator against a server whose latency and faults are known, in the simulation: virtual time is exact, so
 //! percentiles can be held against what they must be, and a seed replays a run.
 
+mod coordinator;
 mod fake;
 mod faults;
 mod group;
 mod latency;
 mod paper;
 mod reading;
+mod transactions;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -69,6 +69,20 @@ fn java_that_is_too_old_is_named() {
 }
 
 #[test]
+fn a_broker_without_transactions_is_not_compared_in_them() {
+    let scratch = Scratch::new("transactions");
+    for targets in
+        [&[][..], &["--target", "ringlane"], &["--target", "kafka", "--target", "ringlane"]]
+    {
+        let mut compare = bench();
+        compare.args(["compare", "--transaction-duration", "100ms", "--out", &scratch.out()]);
+        let output = compare.args(targets).output().expect("the program");
+        assert_says(&output, 1, &["ringlane does not offer transactions", "--target kafka"]);
+        assert!(!scratch.0.join("out").exists(), "nothing was begun");
+    }
+}
+
+#[test]
 fn targets_that_are_none_are_told() {
     let scratch = Scratch::new("targets");
     let cases: [(&str, &[&str]); 3] = [

@@ -145,6 +145,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Comparison, String> {
     let since = Stopwatch::start();
     for kind in &plan.kinds {
         kind.check_offers(&plan.scenario)?;
+    }
+    for kind in &plan.kinds {
         kind.check()?;
     }
     for kind in &plan.kinds {

@@ -79,8 +79,13 @@ impl Desk {
         let topic = &self.run.topics[place.topic as usize];
         let producer = &senders.producers[&place.producer];
         waiting.begin(sequence);
-        let delivery = producer.send(topic, Some(place.partition as i32), &record).await?;
-        waiting.has(delivery, intended, sequence);
+        match producer.send(topic, Some(place.partition as i32), &record).await {
+            Ok(delivery) => waiting.has(delivery, intended, sequence),
+            Err(error) => {
+                waiting.give_up(sequence);
+                return Err(error);
+            }
+        }
         let waited = senders.reactor.now() - before;
         if waited >= BLOCKED_MIN {
             senders.tally.count(|counts| counts.blocked += waited);

@@ -55,6 +55,12 @@ impl Waiting {
         self.sending.set(Some(sequence));
     }
 
+    /// The producer does not take it.
+    pub(super) fn give_up(&self, sequence: u64) {
+        self.sending.set(None);
+        self.unacknowledged.borrow_mut().push(sequence);
+    }
+
     /// The producer has it.
     pub(super) fn has(&self, delivery: Delivery, intended: Instant, sequence: u64) {
         self.sending.set(None);

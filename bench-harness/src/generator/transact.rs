@@ -88,8 +88,11 @@ impl Lanes {
         let Some(lane) = self.lanes.get(&producer) else { return true };
         loop {
             let room = self.yard.room.notified();
+            if lane.has_room() {
+                return true;
+            }
             if self.have_failed() || self.lanes.values().any(|lane| lane.has_room()) {
-                return lane.has_room();
+                return false;
             }
             room.await;
         }
@@ -135,10 +138,12 @@ impl Lane {
             for sent in 1u32.. {
                 let (place, intended) = record;
                 let outcome = self.desk.hand_over(&place, intended, &mut value).await;
-                if outcome.is_err() {
+                if let Err(error) = outcome {
+                    // Something of the transaction has failed: the commit tells, and aborts it.
+                    senders.tally.failed(&error);
                     self.count_unacknowledged(intended);
+                    break;
                 }
-                outcome?;
                 if sent.is_multiple_of(TURN_RECORDS) {
                     senders.reactor.yield_now().await;
                 }

@@ -35,8 +35,8 @@ pub(super) struct Transaction {
     added: BTreeSet<QueueIndex>,
     /// Partitions with something to send, of which the coordinator has to be told first.
     wanted: BTreeSet<QueueIndex>,
-    /// The coordinator is being told.
-    is_adding: bool,
+    /// Partitions of which it is being told.
+    adding: BTreeSet<QueueIndex>,
 }
 
 #[derive(Default, Debug)]
@@ -106,7 +106,7 @@ impl Transaction {
         }
         if self.is_implicit {
             self.added.insert(index);
-        } else if !self.added.contains(&index) {
+        } else if !self.added.contains(&index) && !self.adding.contains(&index) {
             self.wanted.insert(index);
         }
         self.added.contains(&index)
@@ -114,19 +114,19 @@ impl Transaction {
 
     /// The partitions of which the coordinator is to be told now: one request at a time.
     pub(super) fn start_adding(&mut self) -> Vec<QueueIndex> {
-        if self.is_adding || self.wanted.is_empty() {
+        if self.is_adding() {
             return Vec::new();
         }
-        self.is_adding = true;
-        std::mem::take(&mut self.wanted).into_iter().collect()
+        self.adding = std::mem::take(&mut self.wanted);
+        self.adding.iter().copied().collect()
     }
 
     /// The coordinator knows them, or it was not told.
-    pub(super) fn finish_adding(&mut self, outcome: Result<Vec<QueueIndex>, Error>) {
-        assert!(self.is_adding, "what was begun is finished");
-        self.is_adding = false;
+    pub(super) fn finish_adding(&mut self, outcome: Result<(), Error>) {
+        assert!(self.is_adding(), "what was begun is finished");
+        let asked = std::mem::take(&mut self.adding);
         match outcome {
-            Ok(added) => self.added.extend(added),
+            Ok(()) => self.added.extend(asked),
             Err(error) => self.failed(&error),
         }
     }
@@ -168,7 +168,7 @@ impl Transaction {
 
     /// Whether the coordinator is being told of partitions: the end has to come behind that.
     pub(super) fn is_adding(&self) -> bool {
-        self.is_adding
+        !self.adding.is_empty()
     }
 
     /// Whether the coordinator has a transaction to end.
@@ -179,7 +179,7 @@ impl Transaction {
     /// It has ended.
     pub(super) fn ended(&mut self) {
         assert!(matches!(self.phase, Phase::Ending { .. }), "what ends was ending");
-        assert!(!self.is_adding && self.wanted.is_empty(), "nothing is left of it");
+        assert!(!self.is_adding() && self.wanted.is_empty(), "nothing is left of it");
         self.added.clear();
         self.phase = Phase::Ready;
     }
@@ -233,10 +233,10 @@ mod tests {
         assert_eq!(transaction.start_adding(), [3, 5]);
         assert!(!transaction.admits(7) && !transaction.admits(3));
         assert!(transaction.start_adding().is_empty(), "one request at a time");
-        transaction.finish_adding(Ok(vec![3, 5]));
+        transaction.finish_adding(Ok(()));
         assert!(transaction.admits(3) && transaction.admits(5) && !transaction.admits(7));
-        assert_eq!(transaction.start_adding(), [3, 7]);
-        transaction.finish_adding(Ok(vec![3, 7]));
+        assert_eq!(transaction.start_adding(), [7], "each is told once");
+        transaction.finish_adding(Ok(()));
         transaction.begin_commit().expect("it is open");
         assert!(transaction.admits(7), "what is under way is still sent");
         transaction.ended();

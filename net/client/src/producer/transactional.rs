@@ -161,7 +161,7 @@ pub(super) fn add_partitions(shared: &Rc<Shared>) {
             let mut state = shared.state.borrow_mut();
             let fatal = outcome.as_ref().err().filter(|error| !is_abortable(error)).cloned();
             let transaction = state.transaction.as_mut().expect("partitions were wanted for it");
-            transaction.finish_adding(outcome.map(|()| wanted));
+            transaction.finish_adding(outcome);
             if let Some(fatal) = fatal {
                 state.fail(fatal);
             }

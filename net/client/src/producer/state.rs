@@ -196,7 +196,7 @@ impl State {
 
     /// Nothing can be sent any more, for `error`.
     pub(super) fn fail(&mut self, error: Error) {
-        self.fatal = Some(error.clone());
+        self.fatal.get_or_insert_with(|| error.clone());
         self.give_up(&error);
     }
 

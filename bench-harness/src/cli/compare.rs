@@ -194,6 +194,9 @@ fn table(comparison: &Comparison, colors: Colors) -> String {
                 ""
             ));
         }
+        for (figure, value) in level.figures_alone() {
+            text.push_str(&format!("  {figure:<20}{value:>20}\n"));
+        }
         for ratio in &level.ratios {
             let (first, second) = (ratio.show(ratio.first), ratio.show(ratio.second));
             let spread = ratio.spread();

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Run;
 use super::pool::median;
+use super::{Level, Run};
 use crate::result::RunResult;
 use crate::terminal::{micros, thousands};
 
@@ -80,16 +80,32 @@ pub(super) fn ratios(runs: &[Vec<Run>]) -> Vec<Ratio> {
     figures().into_iter().filter_map(ratio).collect()
 }
 
+/// A value with its unit.
+fn show(value: f64, unit: &str) -> String {
+    match unit {
+        "us" => micros(value),
+        "us/record" => format!("{value:.1} µs/record"),
+        "MiB" => format!("{value:.0} MiB"),
+        "1/record" => format!("{value:.2} /record"),
+        unit => format!("{} {unit}", thousands(value)),
+    }
+}
+
+impl Level {
+    /// The figures of a broker that is alone, over all rounds; empty where there are two, which have ratios.
+    pub(crate) fn figures_alone(&self) -> Vec<(String, String)> {
+        let [side] = self.sides.as_slice() else { return Vec::new() };
+        let shown = |(figure, unit, pick): (String, &'static str, Pick)| {
+            pick(side).map(|value| (figure, show(value, unit)))
+        };
+        figures().into_iter().filter_map(shown).collect()
+    }
+}
+
 impl Ratio {
     /// A value of this figure with its unit.
     pub fn show(&self, value: f64) -> String {
-        match self.unit {
-            "us" => micros(value),
-            "us/record" => format!("{value:.1} µs/record"),
-            "MiB" => format!("{value:.0} MiB"),
-            "1/record" => format!("{value:.2} /record"),
-            unit => format!("{} {unit}", thousands(value)),
-        }
+        show(value, self.unit)
     }
 
     /// The ratio with its spread.

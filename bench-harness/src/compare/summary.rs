@@ -57,6 +57,13 @@ pub(crate) fn picture(durability: &str) -> String {
 }
 
 fn whole(level: &Level, names: &[&str], text: &mut String) {
+    if let [name] = names {
+        let _ = writeln!(text, "At {} records a second:\n\n| | {name} |\n|---|---|", rate(level));
+        for (figure, value) in level.figures_alone() {
+            let _ = writeln!(text, "| {figure} | {value} |");
+        }
+        return;
+    }
     let _ = writeln!(
         text,
         "At {} records a second:\n\n| | {} | ratio (lowest-highest) |\n|---|{}---|",

@@ -303,8 +303,11 @@ fn time_chart(level: &Level) -> String {
     .draw()
 }
 
+/// All figures: of two brokers side by side, or of one alone.
 fn ratios(level: &Level) -> String {
-    let [first, second] = level.sides.as_slice() else { return String::new() };
+    let [first, second] = level.sides.as_slice() else {
+        return parts::facts_table(&level.figures_alone());
+    };
     let mut html = format!(
         "<table>\n<caption>All figures: medians of the rounds. The ratio is that of {1} to {0}, round by round: the median, \
          and the lowest and highest.</caption>\n<thead><tr><th>figure</th><th>{0}</th><th>{1}</th><th>ratio</th></tr></thead>\n<tbody>\n",

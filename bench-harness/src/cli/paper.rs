@@ -28,7 +28,8 @@ use crate::workload::Durability;
 #[command(after_help = "Examples:
   ringlane-bench paper --out paper                               as in the paper; many minutes
   ringlane-bench paper --limit 10s --out paper                   each run sends for at most ten seconds
-  ringlane-bench paper --only ringlane,kafka --durability disk --out paper-disk")]
+  ringlane-bench paper --only ringlane,kafka --durability disk --out paper-disk
+  ringlane-bench paper --only redis --keep --out paper           one broker again, the others' rows stay")]
 pub(super) struct Paper {
     /// Messages of each run.
     #[arg(long, value_name = "COUNT", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
@@ -45,9 +46,12 @@ pub(super) struct Paper {
     /// A run stops sending after this long, and its row says how many messages it sent.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     limit: Span,
-    /// The directory for the result; what is there of an earlier one is replaced.
+    /// The directory for the result; what is there of an earlier one is replaced, unless --keep is given.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Keep the rows of an earlier run in --out that this one does not measure: the experiment in pieces, on one page.
+    #[arg(long)]
+    keep: bool,
     /// Nothing but errors on standard error.
     #[arg(long, short)]
     quiet: bool,
@@ -71,6 +75,7 @@ impl Paper {
             limit: self.limit,
             placement: paper::placement(&allowed_cpus()),
             out: self.out,
+            keep: self.keep,
             quiet: self.quiet,
             started_ms: now_ms(),
         };

@@ -9,7 +9,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use ringlane_reactor::termination_requested;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::brokers::{Broker, Kind, Stopwatch, remove};
 use crate::generator::{Job, Measured, measure};
@@ -52,7 +52,7 @@ pub(crate) struct Plan {
 }
 
 /// Who runs where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// The CPUs that both brokers are pinned to.
     pub brokers: Vec<usize>,

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) limit: Span,
     pub(crate) placement: Placement,
     pub(crate) out: PathBuf,
+    /// Rows of an earlier run in `out` stay.
+    pub(crate) keep: bool,
     pub(crate) quiet: bool,
     pub(crate) started_ms: i64,
 }
@@ -64,8 +66,9 @@ pub(crate) fn placement(cpus: &[usize]) -> Placement {
 
 /// What is sent before the measured messages, to a topic of its own: a share of them, bounded in number and time.
 const WARM_UP_SHARE: u64 = 20;
-const WARM_UP_MESSAGES: std::ops::RangeInclusive<u64> = 1_000..=200_000;
-const WARM_UP_LIMIT: Duration = Duration::from_secs(3);
+const WARM_UP_MESSAGES: std::ops::RangeInclusive<u64> = 1_000..=1_000_000;
+/// What a Java machine needs until it has compiled what it runs.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Marks the messages of the warm-up and of the measured run.
 const RUNS: [u64; 2] = [1, 2];
@@ -88,6 +91,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Report, String> {
         host,
         rows: Vec::new(),
     };
+    if let Some(earlier) = plan.earlier()? {
+        report.keep(earlier)?;
+    }
     write(plan, &report)?;
     for &durability in &plan.durabilities {
         for &system in &plan.systems {
@@ -96,8 +102,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Report, String> {
                 let mut row = Row::new(system, durability, batch);
                 plan.fill(system, durability, ready.clone(), &mut row);
                 plan.say(&table::line(&row));
-                report.valid &= row.valid;
-                report.rows.push(row);
+                report.put(row);
                 write(plan, &report)?;
             }
         }
@@ -106,10 +111,13 @@ pub(crate) fn run(plan: &Plan) -> Result<Report, String> {
     Ok(report)
 }
 
+/// The result of a run, in its directory.
+const RESULT: &str = "result.json";
+
 fn write(plan: &Plan, report: &Report) -> Result<(), String> {
     let json = serde_json::to_vec_pretty(report).expect("a report is plain values");
     let html = paper_page(report).into_bytes();
-    output::write(&plan.out, vec![("result.json".into(), json), ("index.html".into(), html)])
+    output::write(&plan.out, vec![(RESULT.into(), json), ("index.html".into(), html)])
 }
 
 impl Row {
@@ -144,6 +152,20 @@ impl Plan {
         if !self.quiet {
             eprintln!("{line}");
         }
+    }
+
+    /// What an earlier run left, if it is to be kept.
+    fn earlier(&self) -> Result<Option<Report>, String> {
+        let path = self.out.join(RESULT);
+        if !self.keep || !path.exists() {
+            return Ok(None);
+        }
+        let text = ringlane_reactor::read_to_string(&path);
+        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+        let report = serde_json::from_str(&text);
+        report
+            .map(Some)
+            .map_err(|error| format!("{} is no result of this experiment: {error}", path.display()))
     }
 
     fn client_cpu(&self) -> usize {

@@ -1,15 +1,16 @@
 //! What came of the experiment, as `result.json` holds it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::load::{Done, MESSAGE_BYTES};
+use super::systems::System;
 use super::systems::meter::Used;
 use crate::compare::Placement;
 use crate::host::HostFacts;
 use crate::result::Records;
 
 /// See the file's head.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Whether every row that has figures may be used.
     pub valid: bool,
@@ -32,7 +33,7 @@ pub struct Report {
 }
 
 /// One broker with one size of batches.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// The broker with its version, or its name where it was not started.
     pub target: String,
@@ -65,7 +66,7 @@ pub struct Row {
 }
 
 /// A phase's figures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Acknowledged, or consumed.
     pub messages: u64,
@@ -98,7 +99,52 @@ impl Phase {
     }
 }
 
+/// Where a row belongs: by durability, then as brokers are listed, then by batch.
+type Place = (usize, usize, u64);
+
+impl Row {
+    fn place(&self) -> Place {
+        let durability = usize::from(self.durability == "disk");
+        let name = self.target.split(' ').next().unwrap_or_default();
+        let system = System::ALL.iter().position(|system| system.name() == name);
+        (durability, system.unwrap_or(System::ALL.len()), self.batch)
+    }
+}
+
 impl Report {
+    /// Takes in a row in its place, instead of an earlier one of the same.
+    pub(super) fn put(&mut self, row: Row) {
+        self.rows.retain(|earlier| earlier.place() != row.place());
+        self.rows.push(row);
+        self.rows.sort_by_key(Row::place);
+        self.valid = self.rows.iter().all(|row| row.valid);
+    }
+
+    /// Takes in the rows of `earlier`, which this run does not measure again.
+    ///
+    /// # Errors
+    /// When that run was asked for something else, so that its rows cannot stand beside these.
+    pub(super) fn keep(&mut self, earlier: Self) -> Result<(), String> {
+        let asked = |report: &Self| {
+            let Self { messages, message_bytes, window, limit_s, .. } = report;
+            format!(
+                "{messages} messages of {message_bytes} bytes, {window} unacknowledged, in at most {limit_s} s"
+            )
+        };
+        if asked(&earlier) != asked(self) || earlier.placement != self.placement {
+            return Err(format!(
+                "what is there was asked for {} ({}), this run for {} ({}): name another directory, or leave out --keep",
+                asked(&earlier),
+                earlier.placement.sentence,
+                asked(self),
+                self.placement.sentence,
+            ));
+        }
+        self.started_ms = earlier.started_ms;
+        earlier.rows.into_iter().for_each(|row| self.put(row));
+        Ok(())
+    }
+
     /// Rows whose figures must not be used, or that should have had some.
     pub fn problems(&self) -> Vec<String> {
         let of = |row: &Row| {

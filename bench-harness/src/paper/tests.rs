@@ -93,6 +93,42 @@ fn what_is_wrong_is_told_everywhere() {
 }
 
 #[test]
+fn pieces_make_one_page() {
+    let mut first = report(vec![measured(1, 4), measured(50, 2)]);
+    first.started_ms = 5;
+    let json = serde_json::to_string(&first).expect("plain values");
+    let earlier: Report = serde_json::from_str(&json).expect("as it was written");
+    let mut disk = Row::new(System::Ringlane, Durability::Disk, 1);
+    disk.fail("it did not start".into());
+    let mut again = measured(50, 8);
+    again.target = "kafka 4.3.1".into();
+
+    let mut second = report(Vec::new());
+    second.started_ms = 9;
+    second.keep(earlier.clone()).expect("it was asked for the same");
+    second.put(disk);
+    assert!(!second.valid, "a row failed");
+    second.put(Row::new(System::Ringlane, Durability::Disk, 1));
+    second.put(again);
+    second.put(Row::new(System::Ringlane, Durability::PageCache, 1));
+    let rows: Vec<_> =
+        second.rows.iter().map(|row| (&*row.target, &*row.durability, row.batch)).collect();
+    let expected = [
+        ("ringlane", "page-cache", 1),
+        ("kafka", "page-cache", 1),
+        ("kafka 4.3.1", "page-cache", 50),
+        ("ringlane", "disk", 1),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!((second.valid, second.started_ms), (true, 5));
+    assert_eq!(second.rows[2].produce.map(|phase| phase.seconds), Some(8.0), "the newer one");
+
+    let mut other = Report { limit_s: 5.0, ..report(Vec::new()) };
+    let sentence = other.keep(earlier).expect_err("it was asked for something else");
+    assert!(sentence.contains("in at most 60 s") && sentence.contains("5 s"), "{sentence}");
+}
+
+#[test]
 fn one_client_runs_beside_the_brokers() {
     assert_eq!(placement(&[0, 1, 2, 3]).generator, [2]);
     assert_eq!(placement(&[0, 1, 2, 3]).brokers, [0, 1]);

@@ -10,7 +10,7 @@ use crate::generator::{Job, Measured};
 use crate::host::HostFacts;
 use crate::percentiles::{Latencies, Percentiles, micros};
 use crate::server::{Sample, ServerUse};
-use crate::validity::{acknowledged_in_window, judge};
+use crate::validity::{acknowledged_in_window, blames_the_generator, judge};
 
 pub use parts::{
     Drained, OfLeader, OfPartition, PartLatencies, Transactions, by_leader, by_partition,
@@ -149,7 +149,22 @@ pub struct Point {
     pub us: f64,
 }
 
+impl Records {
+    /// Whether records were lost, doubled, changed or out of order. Where a run was stopped, what is lost had merely not been read.
+    pub fn is_faulty(&self, was_stopped: bool) -> bool {
+        let lost = if was_stopped { 0 } else { self.lost };
+        lost + self.duplicated + self.reordered + self.corrupted > 0
+    }
+}
+
 impl RunResult {
+    /// Why it is not valid, if it is not. What the generator lacked comes first: it may be why the target fell short.
+    pub fn problem(&self) -> Option<String> {
+        let of_generator = self.invalid.iter().find(|sentence| blames_the_generator(sentence));
+        let sentence = of_generator.or(self.invalid.first())?;
+        Some(format!("{}: {sentence}", self.target))
+    }
+
     /// The result of `job`, judged.
     pub fn new(target: &str, job: &Job, measured: &Measured, host: HostFacts) -> Self {
         let judgement = judge(&job.scenario, measured);

@@ -244,6 +244,16 @@ fn judge_samples(measured: &Measured, judgement: &mut Judgement) {
     }
 }
 
+/// Whether a sentence of a judgement is about the generator, and not about the target or the host.
+pub(crate) fn blames_the_generator(sentence: &str) -> bool {
+    sentence.contains("the generator ")
+}
+
+/// Whether a sentence of a judgement says that the run was too short: another one like it is no longer.
+pub(crate) fn blames_the_duration(sentence: &str) -> bool {
+    sentence.contains("samples are too few")
+}
+
 /// The first percentile with fewer than `wanted` samples beyond it, and how many samples it needs in all.
 fn first_beyond(latencies: &Latencies, wanted: f64) -> Option<(&'static str, f64)> {
     let needed = |quantile: f64| (wanted / (1.0 - quantile)).round();

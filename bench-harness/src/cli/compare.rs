@@ -10,7 +10,7 @@ use ringlane_reactor::allowed_cpus;
 use super::failure::Failure;
 use super::run::{PICTURE, load, load_settings, read_sample};
 use crate::brokers::Kind;
-use crate::compare::{self, Comparison, End, Level, Placement, Plan, full_ladder, summary};
+use crate::compare::{self, Comparison, End, Level, Placement, Plan, summary};
 use crate::output;
 use crate::page::{page, page_png, pictures};
 use crate::report::Colors;
@@ -26,8 +26,9 @@ use crate::workload::Durability;
 /// acknowledged record is in memory, Kafka's default) and `disk` (it is on disk, Ringlane's default; Kafka with
 /// flush.messages=1). Figures of unequal durability are never set side by side.
 ///
-/// Without --quick and without a rate it climbs: 1,000 records a second, 2,000, 5,000, 10,000 ... up to the first rate that
-/// one of them does not sustain, twice over, or until --within is over.
+/// Without --quick and without a rate it climbs: 1,000 records a second, 3,000, 10,000, 30,000 ... up to the first rate that one
+/// of them does not sustain, twice over; then it goes between, to a rate near the highest that both sustain, or until --within
+/// is over.
 ///
 /// The result is a directory: `index.html`, a page that needs nothing else, `summary.md` and pictures (SVG) for a README,
 /// `compare.json` with the ratios, and for each durability, rate and broker what `run` writes, over all rounds and for each
@@ -58,9 +59,10 @@ pub(super) struct Compare {
     /// How often each broker is measured at each rate [default: 3, with a rate: 5, quick: 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// How long it may take: a rate that would not be over by then is not begun, but the first of each durability always is.
-    #[arg(long, value_name = "TIME", default_value = "1h")]
-    within: Span,
+    /// How long it may take [default: 1h, quick: 3min]: a rate that would not be over by then is not begun, but the first of each durability
+    /// always is; a round that was not valid is measured once more as long as there is time.
+    #[arg(long, value_name = "TIME")]
+    within: Option<Span>,
     /// Write the page's curves as `curves.png` besides, for a README.
     #[arg(long)]
     png: bool,
@@ -70,6 +72,10 @@ pub(super) struct Compare {
     #[command(flatten)]
     settings: Settings,
 }
+
+/// How long a comparison may take.
+const WITHIN: Span = Span(Duration::from_secs(60 * 60));
+const QUICK_WITHIN: Span = Span(Duration::from_secs(3 * 60));
 
 impl Compare {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -131,8 +137,8 @@ impl Compare {
         Ok(Plan {
             kinds,
             levels,
-            rates: if is_ladder { full_ladder() } else { vec![scenario.rate] },
-            within: self.within,
+            rate: (!is_ladder).then_some(scenario.rate),
+            within: self.within.unwrap_or(if self.quick { QUICK_WITHIN } else { WITHIN }),
             command: command(),
             rounds: self.rounds.map_or(rounds, usize::from),
             warm_up: Span(Duration::from_secs(if self.quick { 5 } else { 30 })),
@@ -201,6 +207,9 @@ fn table(comparison: &Comparison, colors: Colors) -> String {
             let (first, second) = (ratio.show(ratio.first), ratio.show(ratio.second));
             let spread = ratio.spread();
             text.push_str(&format!("  {:<20}{first:>20}{second:>20}   {spread}\n", ratio.figure));
+        }
+        for round in &level.repeated {
+            text.push_str(&format!("measured once more: {round}\n"));
         }
         for side in &level.sides {
             for sentence in &side.invalid {

@@ -1,220 +1,164 @@
-//! One scenario at one rate or at a ladder of them, at each durability: which runs there are, in which order, and where a
-//! ladder ends.
+//! Which rates a comparison tries at one durability. Pure: it says which is next, and is told whether both brokers held it. It
+//! climbs in large steps to the first rate that does not hold, then goes between, so that a rate near the highest is found in
+//! few runs, wherever it lies.
+//!
+//! Invariant: what held is below what failed.
 
-use std::time::Duration;
+use crate::terminal::thousands;
+use crate::units::Span;
+use crate::validity::blames_the_generator;
 
-use ringlane_reactor::termination_requested;
+/// The steps of the climb, in records a second.
+const STEPS: [f64; 7] = [1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6];
 
-use super::{Comparison, End, Level, Plan, Run, pool, ratios, refuse_unequal};
-use crate::brokers::{Broker, Stopwatch};
-use crate::generator::measure;
-use crate::host::HostFacts;
-use crate::output;
-use crate::result::RunResult;
-use crate::terminal::micros;
-use crate::units::Rate;
-use crate::workload::Durability;
+/// A rate that held is near enough to one that did not when the latter is at most so many times the former.
+const NEAR: f64 = 1.4;
 
-/// What a run takes beside its warm-up and its measured time: topics, the last records, verification, files.
-const OVERHEAD: Duration = Duration::from_secs(3);
-
-/// The rates of the full comparison, up to the highest that both sustain.
-pub(crate) fn full_ladder() -> Vec<Rate> {
-    let decades = [1e3, 1e4, 1e5].into_iter();
-    decades
-        .flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| Rate::PerSecond(digit * decade)))
-        .collect()
+/// See the file's head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ladder {
+    held: Option<f64>,
+    failed: Option<f64>,
 }
 
-/// One run of both brokers, over and over: what they are, and when it must be over.
-pub(super) struct Measurement<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) brokers: &'a [Broker],
-    pub(super) host: &'a HostFacts,
-    pub(super) since: Stopwatch,
-}
-
-impl Measurement<'_> {
-    /// All of it. What was measured is in `comparison` also when something fails.
-    pub(super) fn run(&self, comparison: &mut Comparison) -> Result<(), String> {
-        for broker in self.brokers {
-            self.plan.warm_up(broker)?;
+impl Ladder {
+    /// The rate to try; none when there is nothing more to be found.
+    pub(super) fn next_rate(&self) -> Option<f64> {
+        match (self.held, self.failed) {
+            (None, None) => STEPS.first().copied(),
+            // Nothing below the first step is of interest.
+            (None, Some(_)) => None,
+            (Some(held), None) => STEPS.into_iter().find(|step| *step > held),
+            (Some(held), Some(failed)) => (failed / held > NEAR).then(|| between(held, failed)),
         }
-        for (number, &durability) in self.plan.levels.iter().enumerate() {
-            let left = self.plan.within.0.saturating_sub(self.since.elapsed());
-            let share = left / (self.plan.levels.len() - number) as u32;
-            self.climb(durability, self.since.elapsed() + share, comparison)?;
-        }
-        Ok(())
     }
 
-    /// The rates at one durability, until one does not hold or the next would not be over by `deadline`.
-    fn climb(
-        &self,
-        durability: Durability,
-        deadline: Duration,
-        comparison: &mut Comparison,
-    ) -> Result<(), String> {
-        for (rung, &rate) in self.plan.rates.iter().enumerate() {
-            if rung > 0 && self.since.elapsed() + self.length_of_a_rung() > deadline {
-                let sentence = format!(
-                    "higher rates than that were not tried: the time ({}) was up",
-                    self.plan.within
-                );
-                self.end(comparison, durability, sentence);
-                return Ok(());
+    /// Takes in whether the rate of [`Self::next_rate`] held.
+    pub(super) fn tried(&mut self, holds: bool) {
+        let rate = self.next_rate();
+        if holds {
+            self.held = rate;
+        } else {
+            self.failed = rate;
+        }
+        if let (Some(held), Some(failed)) = (self.held, self.failed) {
+            assert!(held < failed, "what held is below what failed");
+        }
+    }
+
+    /// The highest rate that held.
+    pub(super) fn highest(&self) -> Option<f64> {
+        self.held
+    }
+
+    /// What the climb found. `problem` is why the lowest rate that did not hold did not; `time_up` is the time that was given,
+    /// where it was up before the ladder's end.
+    pub(super) fn sentence(&self, problem: Option<&str>, time_up: Option<Span>) -> String {
+        let problem = problem.unwrap_or("it is not known why");
+        let mut sentence = match (self.held, self.failed) {
+            (Some(held), Some(failed)) => format!(
+                "{} records/s held; {} did not: {problem}",
+                thousands(held),
+                thousands(failed)
+            ),
+            (Some(held), None) => format!("{} records/s held", thousands(held)),
+            (None, Some(failed)) => {
+                format!("{} records/s did not hold: {problem}", thousands(failed))
             }
-            let mut step = self.step(durability, rate, rung)?;
-            if self.plan.rates.len() > 1 && step.is_worth_another(deadline, self) {
-                self.plan.say(&format!("{durability} {rate}/s: once more, since it was not valid"));
-                step = self.step(durability, rate, rung)?;
+            (None, None) => "no rate was tried".to_owned(),
+        };
+        if self.failed.is_some() && blames_the_generator(problem) {
+            sentence.push_str(". There the load generator was at its limit: with more CPUs for it the brokers may do more");
+        }
+        match (time_up, self.failed) {
+            (Some(time), Some(_)) => {
+                sentence.push_str(&format!(
+                    ". The time ({time}) was up before rates between were tried"
+                ));
             }
-            let Step { level, outcome, .. } = step;
-            let problem = level.as_ref().and_then(Level::problem);
-            comparison.levels.extend(level);
-            outcome?;
-            if let Some(problem) = problem {
-                let sentence = format!("{rate} records/s did not hold: {problem}");
-                self.end(comparison, durability, sentence);
-                return Ok(());
+            (Some(time), None) => {
+                sentence.push_str(&format!(
+                    "; higher rates were not tried, since the time ({time}) was up"
+                ));
             }
+            (None, None) => sentence.push_str(", the highest that is tried"),
+            (None, Some(_)) => {}
         }
-        self.end(comparison, durability, "every rate that was tried held".into());
-        Ok(())
-    }
-
-    /// Measures a rate: the level, if there is one, and why there can be no other.
-    fn step(&self, durability: Durability, rate: Rate, rung: usize) -> Result<Step, String> {
-        let mut runs: Vec<Vec<Run>> = self.brokers.iter().map(|_| Vec::new()).collect();
-        let mut outcome = self.measure_level(durability, rate, &mut runs);
-        // A target that goes under at a higher rate has shown where its limit is; whoever interrupts wants an end.
-        let mut all = runs.iter().flatten();
-        let went_under = all.any(|(_, measured)| measured.stopped.is_some());
-        if rung > 0 && went_under && !termination_requested() {
-            outcome = Ok(());
-        }
-        let mut level = self.level(durability, rate, &runs)?;
-        let is_faulty = level.as_ref().is_some_and(|level| level.is_faulty(went_under));
-        if let Some(level) = &mut level {
-            level.is_limit = rung > 0 && outcome.is_ok() && level.problem().is_some() && !is_faulty;
-        }
-        Ok(Step { level, is_faulty, outcome })
-    }
-
-    fn end(&self, comparison: &mut Comparison, durability: Durability, sentence: String) {
-        if self.plan.rates.len() > 1 {
-            self.plan.say(&format!("{durability}: {sentence}"));
-            comparison.ends.push(End { durability: durability.to_string(), sentence });
-        }
-    }
-
-    fn length_of_a_rung(&self) -> Duration {
-        let scenario = &self.plan.scenario;
-        let run = scenario.warm_up.0 + scenario.duration.0 + OVERHEAD;
-        run * (self.plan.rounds * self.brokers.len()) as u32
-    }
-
-    /// The level that `runs` make, written; none when there is none.
-    fn level(
-        &self,
-        durability: Durability,
-        rate: Rate,
-        runs: &[Vec<Run>],
-    ) -> Result<Option<Level>, String> {
-        let measured: Vec<&Vec<Run>> = runs.iter().filter(|runs| !runs.is_empty()).collect();
-        let sides: Vec<RunResult> = measured.iter().map(|runs| pool::pool(runs)).collect();
-        for (side, runs) in sides.iter().zip(&measured) {
-            let directory = self.plan.side(durability, rate, &side.target);
-            output::write(&directory, output::files(side, &pool::measured(runs)))?;
-        }
-        if sides.is_empty() {
-            return Ok(None);
-        }
-        refuse_unequal(&sides)?;
-        let (durability, ratios) = (durability.to_string(), ratios::ratios(runs));
-        Ok(Some(Level { durability, rate: rate.to_string(), is_limit: false, sides, ratios }))
-    }
-
-    /// The rounds at one durability and rate; what was measured is in `runs` also when one fails.
-    fn measure_level(
-        &self,
-        durability: Durability,
-        rate: Rate,
-        runs: &mut [Vec<Run>],
-    ) -> Result<(), String> {
-        let plan = self.plan;
-        for round in 1..=plan.rounds {
-            for (broker, runs) in self.brokers.iter().zip(runs.iter_mut()) {
-                let at = if plan.rates.len() > 1 { format!(" {rate}/s") } else { String::new() };
-                let name =
-                    format!("{durability}{at} round {round}/{} {:<14}", plan.rounds, broker.name);
-                let job = plan.job(broker, durability, rate, &name);
-                let measured =
-                    measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
-                let mut result = RunResult::new(&broker.name, &job, &measured, self.host.clone());
-                if let Some(declared) = broker.declared {
-                    result.durability = declared.to_string();
-                }
-                plan.say(&format!("{name}  {}", ratios::in_a_line(&result)));
-                let directory =
-                    plan.side(durability, rate, &broker.name).join(format!("round-{round}"));
-                let files = output::files(&result, &measured);
-                let stopped = measured.stopped.clone();
-                runs.push((result, measured));
-                output::write(&directory, files)?;
-                if let Some(sentence) = stopped {
-                    return Err(format!("{}: {sentence}", broker.name));
-                }
-            }
-        }
-        Ok(())
+        sentence
     }
 }
 
-/// A rate that was measured.
-struct Step {
-    level: Option<Level>,
-    is_faulty: bool,
-    outcome: Result<(), String>,
+/// The geometric middle, since rates are compared by their ratio, with two digits, since people read it.
+fn between(low: f64, high: f64) -> f64 {
+    let middle = (low * high).sqrt();
+    let unit = 10f64.powf(middle.log10().floor() - 1.0);
+    (middle / unit).round() * unit
 }
 
-impl Step {
-    /// Whether it may have been chance that it did not hold: the host's for a moment, not the rate's.
-    fn is_worth_another(&self, deadline: Duration, of: &Measurement<'_>) -> bool {
-        let Some(level) = &self.level else { return false };
-        let is_over_in_time = of.since.elapsed() + of.length_of_a_rung() <= deadline;
-        self.outcome.is_ok() && level.problem().is_some() && !self.is_faulty && is_over_in_time
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Level {
-    /// Why it does not hold, if it does not.
-    fn problem(&self) -> Option<String> {
-        let side = self.sides.iter().find(|side| !side.valid)?;
-        Some(format!("{}: {}", side.target, side.invalid.first().map_or("invalid", String::as_str)))
-    }
-
-    /// Whether records were lost, doubled, changed or out of order, which no rate excuses. Where a run was stopped, what is
-    /// lost had merely not been read.
-    fn is_faulty(&self, was_stopped: bool) -> bool {
-        self.sides.iter().any(|side| {
-            let records = &side.records;
-            let lost = if was_stopped { 0 } else { records.lost };
-            lost + records.duplicated + records.reordered + records.corrupted > 0
-        })
+    /// Climbs where rates up to `limit` hold: what was tried, and the ladder in the end.
+    fn climb(limit: f64) -> (Vec<f64>, Ladder) {
+        let (mut ladder, mut tried) = (Ladder::default(), Vec::new());
+        while let Some(rate) = ladder.next_rate() {
+            tried.push(rate);
+            ladder.tried(rate <= limit);
+            assert!(tried.len() < 20, "the climb ends: {tried:?}");
+        }
+        (tried, ladder)
     }
 
-    /// Whether its figures may be used, or show no more than where a ladder ended.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.is_limit || self.sides.iter().all(|side| side.valid)
+    #[test]
+    fn it_climbs_in_large_steps_and_goes_between() {
+        let (tried, ladder) = climb(20_000.0);
+        assert_eq!(tried, [1e3, 3e3, 1e4, 3e4, 17e3, 23e3]);
+        assert_eq!((ladder.held, ladder.failed), (Some(17e3), Some(23e3)));
     }
 
-    /// In a line: the rate and the 99th percentiles.
-    pub(crate) fn in_a_line(&self) -> String {
-        let sides = self.sides.iter().map(|side| {
-            let mark = if side.valid { "" } else { " (does not hold)" };
-            format!("{} {}{mark}", side.target, micros(side.produce_latency_us.p99))
-        });
-        format!("{:>8} records/s: produce p99 {}", self.rate, sides.collect::<Vec<_>>().join(", "))
+    #[test]
+    fn a_rate_near_the_limit_is_found_in_few_runs() {
+        for limit in (10..10_000).map(|hundreds| f64::from(hundreds) * 100.0) {
+            let (tried, ladder) = climb(limit);
+            let found = ladder.highest().expect("the first step holds");
+            assert!(found <= limit && found * NEAR >= limit, "{limit}: {found}");
+            assert!(tried.len() <= 9, "{limit}: {tried:?}");
+        }
+    }
+
+    #[test]
+    fn it_ends_at_the_highest_step_and_where_the_first_fails() {
+        let (tried, ladder) = climb(f64::INFINITY);
+        assert_eq!(tried, STEPS);
+        assert_eq!((ladder.held, ladder.failed), (Some(1e6), None));
+        let (tried, ladder) = climb(500.0);
+        assert_eq!(tried, [1e3]);
+        assert_eq!((ladder.held, ladder.failed), (None, Some(1e3)));
+    }
+    #[test]
+    fn it_says_what_it_found() {
+        let minute = Some(Span(std::time::Duration::from_secs(60)));
+        let (_, found) = climb(20_000.0);
+        let slow = Some("kafka: the target does not sustain the rate");
+        assert_eq!(
+            found.sentence(slow, None),
+            "17,000 records/s held; 23,000 did not: kafka: the target does not sustain the rate"
+        );
+        let busy = Some("kafka: a core of the generator was saturated");
+        let sentence = found.sentence(busy, minute);
+        assert!(sentence.contains("the load generator was at its limit"), "{sentence}");
+        assert!(
+            sentence.ends_with("The time (60s) was up before rates between were tried"),
+            "{sentence}"
+        );
+        let (_, all) = climb(f64::INFINITY);
+        assert_eq!(all.sentence(None, None), "1,000,000 records/s held, the highest that is tried");
+        assert!(
+            all.sentence(None, minute)
+                .ends_with("higher rates were not tried, since the time (60s) was up")
+        );
+        let (_, none) = climb(1.0);
+        assert!(none.sentence(slow, None).starts_with("1,000 records/s did not hold: kafka: "));
     }
 }

@@ -1,7 +1,9 @@
 //! Two brokers, one scenario, side by side: both started here, pinned to the same CPUs, warmed up, measured in turns A B A B
 //! at equal durability, so that what disturbs the host disturbs both.
 
+mod climb;
 mod ladder;
+mod level;
 mod pool;
 mod ratios;
 mod summary;
@@ -21,9 +23,9 @@ use crate::terminal::Live;
 use crate::units::{Rate, Size, Span};
 use crate::workload::Durability;
 
-use ladder::Measurement;
+use climb::Measurement;
 
-pub(crate) use ladder::full_ladder;
+pub use level::Level;
 pub(crate) use pool::pool;
 pub use ratios::Ratio;
 pub(crate) use ratios::in_a_line;
@@ -35,9 +37,9 @@ pub use summary::summary;
 pub(crate) struct Plan {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) levels: Vec<Durability>,
-    /// One, or a ladder: each is measured when the one below it held on both sides.
-    pub(crate) rates: Vec<Rate>,
-    /// No rate but the first is begun when it would not be over by then.
+    /// The only one; none to climb to the highest that all brokers hold.
+    pub(crate) rate: Option<Rate>,
+    /// No rate but the first is begun, and no round repeated, when it would not be over by then.
     pub(crate) within: Span,
     /// What was typed to get this.
     pub(crate) command: String,
@@ -106,21 +108,6 @@ pub struct Comparison {
     pub levels: Vec<Level>,
     /// Where each ladder of rates ended, and why.
     pub ends: Vec<End>,
-}
-
-/// The comparison at one durability.
-#[derive(Clone, Debug, Serialize)]
-pub struct Level {
-    /// `page-cache` or `disk`.
-    pub durability: String,
-    /// The rate that was asked for, in records a second, or `max`.
-    pub rate: String,
-    /// It ended a ladder of rates because it did not hold, and shows no more than that.
-    pub is_limit: bool,
-    /// The brokers, over all rounds.
-    pub sides: Vec<RunResult>,
-    /// Of the second broker's figures to the first's.
-    pub ratios: Vec<Ratio>,
 }
 
 /// Where a ladder of rates ended.
@@ -228,9 +215,9 @@ impl Plan {
     fn side(&self, durability: Durability, rate: Rate, name: &str) -> PathBuf {
         let kind = name.split(' ').next().unwrap_or(name);
         let level = self.out.join(durability.to_string());
-        match self.rates.len() {
-            1 => level.join(kind),
-            _ => level.join(format!("rate-{rate}")).join(kind),
+        match self.rate {
+            Some(_) => level.join(kind),
+            None => level.join(format!("rate-{rate}")).join(kind),
         }
     }
 
@@ -263,7 +250,8 @@ impl Plan {
         }
         self.say(&format!("warming up {} ...", broker.name));
         let name = format!("{} warm-up", broker.name);
-        let mut job = self.job(broker, Durability::PageCache, self.rates[0], &name);
+        let mut job =
+            self.job(broker, Durability::PageCache, self.rate.unwrap_or(self.scenario.rate), &name);
         job.scenario.duration = self.warm_up;
         job.scenario.backlog = Span(std::time::Duration::ZERO);
         job.scenario =

@@ -46,6 +46,12 @@ pub fn summary(comparison: &Comparison) -> String {
         for end in comparison.ends.iter().filter(|end| end.durability == *durability) {
             let _ = write!(text, "\n{}.\n", capitalized(&end.sentence));
         }
+        for level in levels {
+            for round in &level.repeated {
+                let _ =
+                    write!(text, "\nMeasured once more at {} records/s: {round}.\n", rate(level));
+            }
+        }
         problems(levels, &mut text);
     }
     text

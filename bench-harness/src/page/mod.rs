@@ -333,6 +333,8 @@ fn facts(comparison: &Comparison) -> String {
     let side = comparison.levels.first().and_then(|level| level.sides.first());
     rows.extend(side.into_iter().flat_map(parts::settings));
     for level in &comparison.levels {
+        let name = format!("measured once more, {}, {} records/s", level.durability, level.rate);
+        rows.extend(level.repeated.iter().map(|round| (name.clone(), round.clone())));
         for side in &level.sides {
             let name = format!("{}, {}", side.target, level.durability);
             rows.extend(side.warnings.iter().map(|note| (name.clone(), note.clone())));

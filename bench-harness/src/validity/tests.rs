@@ -105,7 +105,12 @@ fn a_generator_that_is_late_is_told_from_a_target_that_is_slow() {
     measured.total.lag.record_n(90_000_000, 40).expect("in range");
     let warnings = judge(&scenario(), &measured).warnings;
     assert!(warnings.iter().any(|warning| warning.contains("beyond p99")), "{warnings:?}");
-    assert!(reason(|m| m.busiest_core = Some(0.95)).contains("saturated: 95 %"));
+    let busy = reason(|m| m.busiest_core = Some(0.95));
+    assert!(busy.contains("saturated: 95 %"));
+    let short = reason(|m| m.snapshots[1].counts.acknowledged.all = 10_500);
+    let behind = reason(|m| m.counts.cut_short = true);
+    let blamed = [&late, &busy, &behind, &short].map(|sentence| blames_the_generator(sentence));
+    assert_eq!(blamed, [true, true, true, false]);
 }
 
 #[test]
@@ -141,6 +146,8 @@ fn a_percentile_needs_samples_beyond_it() {
     );
     let none = reason(|m| m.total.end_to_end.reset());
     assert!(none.contains("0 samples are too few for p50"), "{none}");
+    assert!(blames_the_duration(&none) && blames_the_duration(&produce));
+    assert!(!blames_the_duration(&reason(|m| m.counts.cut_short = true)));
 }
 
 #[test]

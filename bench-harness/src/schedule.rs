@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn within(times: &[Duration], from: u32, to: u32) -> usize {
-        times.iter().filter(|at| (from * SECOND..to * SECOND).contains(at)).count()
+        times.iter().filter(|at| (from * SECOND..to * SECOND).contains(*at)).count()
     }
 
     #[test]

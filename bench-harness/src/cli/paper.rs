@@ -23,7 +23,8 @@ use crate::workload::Durability;
 /// The clients of brokers that do not speak Kafka's protocol are compiled with `--features paper`. A broker that is not
 /// installed has a row that says how to install it.
 ///
-/// The result is a directory: `index.html`, a page that needs nothing else, and `result.json`.
+/// The result is a directory: `index.html`, a page that needs nothing else, `summary.md` and pictures (SVG) for a README, and
+/// `result.json`.
 #[derive(Args)]
 #[command(after_help = "Examples:
   ringlane-bench paper --out paper                               as in the paper; many minutes

@@ -20,7 +20,7 @@ use chart::{Chart, Line};
 use text::escape;
 
 pub use history::history_page;
-pub use paper::page as paper_page;
+pub use paper::{page as paper_page, paper_pictures};
 pub use pictures::pictures;
 pub(crate) use text::date;
 

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::pictures::standalone;
 use super::text::{date, escape};
 use super::{capitalized, document};
+use crate::output::Named;
 use crate::paper::figures::{PAPER, PaperRow};
 use crate::paper::report::{Phase, Report, Row};
 use crate::terminal::thousands;
@@ -63,27 +65,8 @@ fn section(durability: &str, rows: &[&Row]) -> String {
         _ => "an acknowledged message is in the memory of the broker's host",
     };
     let mut html = format!("<section>\n<h2>Durability {}: {promise}</h2>\n", escape(durability));
-    let figures: [Figure; 3] = [
-        (
-            "Messages a second, produced",
-            |row| row.produce.map(|phase| phase.messages_per_s),
-            |row| row.produce.figure(),
-        ),
-        (
-            "Messages a second, consumed",
-            |row| row.consume.map(|phase| phase.messages_per_s),
-            |row| row.consume.figure(),
-        ),
-        (
-            "Bytes on disk beyond the message, for each",
-            |row| row.overhead_bytes_per_message,
-            |row| row.overhead.figure(),
-        ),
-    ];
-    // The paper's brokers flushed asynchronously.
-    let paper = if durability == "disk" { &[][..] } else { &PAPER };
-    for figure in &figures {
-        html.push_str(&bars(figure, rows, paper));
+    for figure in &FIGURES {
+        html.push_str(&bars(figure, durability, rows));
     }
     html.push_str(&producer_table(rows));
     html.push_str(&consumer_table(rows));
@@ -97,8 +80,50 @@ const BAR_WIDTH_MAX: f64 = 530.0;
 const ROW: f64 = 28.0;
 const TITLE_HEIGHT: f64 = 30.0;
 
-/// A chart: its title, and where a measured row and one of the paper's have the figure.
-type Figure = (&'static str, fn(&Row) -> Option<f64>, fn(&PaperRow) -> Option<f64>);
+/// A chart.
+struct Figure {
+    title: &'static str,
+    /// What the picture's file is called, with the durability behind it.
+    file: &'static str,
+    /// Where a measured row has the figure, and one of the paper's.
+    measured: fn(&Row) -> Option<f64>,
+    told: fn(&PaperRow) -> Option<f64>,
+}
+
+const FIGURES: [Figure; 3] = [
+    Figure {
+        title: "Messages a second, produced",
+        file: "produced",
+        measured: |row| row.produce.map(|phase| phase.messages_per_s),
+        told: |row| row.produce.figure(),
+    },
+    Figure {
+        title: "Messages a second, consumed",
+        file: "consumed",
+        measured: |row| row.consume.map(|phase| phase.messages_per_s),
+        told: |row| row.consume.figure(),
+    },
+    Figure {
+        title: "Bytes on disk beyond the message, for each",
+        file: "overhead",
+        measured: |row| row.overhead_bytes_per_message,
+        told: |row| row.overhead.figure(),
+    },
+];
+
+/// The charts as files of their own.
+pub fn paper_pictures(report: &Report) -> Vec<Named> {
+    let by_durability = report.rows.chunk_by(|one, other| one.durability == other.durability);
+    let draw = |rows: &[Row]| -> Vec<Named> {
+        let (durability, rows) = (&rows[0].durability, rows.iter().collect::<Vec<_>>());
+        let picture = |figure: &Figure| {
+            let svg = standalone(&bars(figure, durability, &rows))?;
+            Some((format!("{}-{durability}.svg", figure.file), svg.into_bytes()))
+        };
+        FIGURES.iter().filter_map(picture).collect()
+    };
+    by_durability.flat_map(draw).collect()
+}
 
 struct Bar {
     label: String,
@@ -107,7 +132,10 @@ struct Bar {
 }
 
 /// A bar for each row that has the figure, the paper's last.
-fn bars((title, measured, told): &Figure, rows: &[&Row], paper: &[PaperRow]) -> String {
+fn bars(figure: &Figure, durability: &str, rows: &[&Row]) -> String {
+    let Figure { title, measured, told, .. } = figure;
+    // The paper's brokers flushed asynchronously.
+    let paper = if durability == "disk" { &[][..] } else { &PAPER };
     let bar = |row: &&Row| {
         let label = format!("{}, batch of {}", row.target, row.batch);
         let class = if row.batch > 1 { "bar-1" } else { "bar-0" };

@@ -22,7 +22,7 @@ pub fn pictures(comparison: &Comparison) -> Vec<Named> {
 }
 
 /// The SVG in a figure, with what it needs to stand alone; none where there was nothing to draw.
-fn standalone(figure: &str) -> Option<String> {
+pub(super) fn standalone(figure: &str) -> Option<String> {
     let from = figure.find("<svg ")?;
     let (head, body) = figure[from..].split_once('>')?;
     let body = &body[..body.find("</svg>")?];

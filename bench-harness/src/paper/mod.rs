@@ -19,7 +19,7 @@ use crate::brokers::remove;
 use crate::compare::Placement;
 use crate::host::HostFacts;
 use crate::output;
-use crate::page::paper_page;
+use crate::page::{paper_page, paper_pictures};
 use crate::result::Records;
 use crate::terminal::thousands;
 use crate::units::Span;
@@ -116,8 +116,13 @@ const RESULT: &str = "result.json";
 
 fn write(plan: &Plan, report: &Report) -> Result<(), String> {
     let json = serde_json::to_vec_pretty(report).expect("a report is plain values");
-    let html = paper_page(report).into_bytes();
-    output::write(&plan.out, vec![(RESULT.into(), json), ("index.html".into(), html)])
+    let mut files = vec![
+        (RESULT.into(), json),
+        ("index.html".into(), paper_page(report).into_bytes()),
+        ("summary.md".into(), table::markdown(report).into_bytes()),
+    ];
+    files.extend(paper_pictures(report));
+    output::write(&plan.out, files)
 }
 
 impl Row {

@@ -1,9 +1,10 @@
-//! The experiment's result in the terminal.
+//! The experiment's result in the terminal, and as Markdown for a README.
 
 use std::fmt::Write;
 
 use super::figures::PAPER;
 use super::report::{Phase, Report, Row};
+use crate::page::date;
 use crate::report::Colors;
 use crate::terminal::thousands;
 
@@ -49,6 +50,52 @@ pub(crate) fn table(report: &Report, colors: Colors) -> String {
         let _ = writeln!(text, "{}", colors.red(&format!("INVALID: {sentence}")));
     }
     text
+}
+
+/// The same as Markdown, with a picture of each figure.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut text = format!(
+        "# The paper's experiment, again\n\n`ringlane-bench paper --messages {} --limit {}s`, {}.\n\nOn {}; {}.\n",
+        report.messages,
+        report.limit_s,
+        date(report.started_ms),
+        report.host.sentence(),
+        report.placement.sentence,
+    );
+    for rows in report.rows.chunk_by(|one, other| one.durability == other.durability) {
+        let durability = &rows[0].durability;
+        let _ = write!(text, "\n## Durability {durability}\n\n");
+        for picture in ["produced", "consumed", "overhead"] {
+            let _ = writeln!(text, "![]({picture}-{durability}.svg)");
+        }
+        text.push_str(
+            "\n| | batch | messages | produced/s | broker CPU | consumed/s | broker CPU | bytes on disk | overhead | memory |\n\
+             |---|---|---|---|---|---|---|---|---|---|\n",
+        );
+        rows.iter().for_each(|row| text.push_str(&markdown_row(row)));
+    }
+    for sentence in report.problems() {
+        let _ = write!(text, "\n**Invalid**: {sentence}.\n");
+    }
+    text
+}
+
+fn markdown_row(row: &Row) -> String {
+    let head = format!("| {} | {} |", row.target, row.batch);
+    let (Some(sent), Some(read)) = (row.produce, row.consume) else {
+        return format!("{head} {} | | | | | | | |\n", row.missing.as_deref().unwrap_or("-"));
+    };
+    let memory = row.peak_mib.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0} MiB"));
+    format!(
+        "{head} {} | {} | {:.2} µs | {} | {:.2} µs | {:.1} | {:.1} | {memory} |\n",
+        thousands(sent.messages as f64),
+        thousands(sent.messages_per_s),
+        sent.broker_cpu_us_per_message,
+        thousands(read.messages_per_s),
+        read.broker_cpu_us_per_message,
+        row.disk_bytes_per_message.unwrap_or(0.0),
+        row.overhead_bytes_per_message.unwrap_or(0.0),
+    )
 }
 
 fn head() -> String {

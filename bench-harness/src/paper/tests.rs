@@ -57,6 +57,16 @@ fn the_paper_stands_beside_what_was_measured() {
         assert!(page.contains(figure), "{figure}");
     }
     assert!(!page.contains("http"), "it loads nothing");
+    let markdown = table::markdown(&report);
+    assert!(markdown.contains("| kafka | 50 | 1,000,000 | 500,000 | 1.00 µs |"), "{markdown}");
+    let pictures = paper_pictures(&report);
+    let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["produced-page-cache.svg", "consumed-page-cache.svg", "overhead-page-cache.svg"]
+    );
+    assert!(names.iter().all(|name| markdown.contains(&format!("]({name})"))), "{markdown}");
+    assert!(pictures.iter().all(|(_, svg)| svg.starts_with(b"<svg ")));
     assert!(!page.contains("invalid\""));
 }
 

@@ -12,13 +12,13 @@ use crate::units::Rate;
 pub(super) fn ladder(levels: &[Level], comparison: &Comparison) -> String {
     let mut html = format!("<section>\n{}", heading(&levels[0]));
     for end in comparison.ends.iter().filter(|end| end.durability == levels[0].durability) {
-        html.push_str(&format!("<p>The climb ended: {}.</p>\n", escape(&end.sentence)));
+        html.push_str(&format!("<p>What the climb found: {}.</p>\n", escape(&end.sentence)));
     }
     html.push_str(&chart(levels, "median", |side| side.produce_latency_us.p50));
     html.push_str(&p99(levels));
     html.push_str(&table(levels));
     for level in levels {
-        let verdict = if level.is_limit { ", which one of them did not sustain" } else { "" };
+        let verdict = if level.is_limit { ", which did not hold" } else { "" };
         html.push_str(&format!(
             "<details>\n<summary>{} records a second in detail{verdict}</summary>\n{}</details>\n",
             rate(level),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -80,20 +80,23 @@ impl Start {
     }
 }
 
-/// The journal sizes for this disk, where it was measured (`ringlane tune disk`).
+/// The journal sizes for the disks of the data directories, where they were measured (`ringlane tune disk`).
 fn take_disk_profile(loaded: &mut Loaded) {
-    let path = Path::new(&loaded.config.log_dirs).join(ringlane_tuning::disk::FILE);
-    let text = match read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        text => text.map_err(|error| error.to_string()),
-    };
-    let place = path.display().to_string();
-    if loaded.take_disk_profile(&place, text.as_deref().map_err(Clone::clone)) {
+    let found = loaded.config.log_directories().into_iter().filter_map(|directory| {
+        let path = directory.join(ringlane_tuning::disk::FILE);
+        match read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            text => Some((path.display().to_string(), text.map_err(|error| error.to_string()))),
+        }
+    });
+    let places = loaded.take_disk_profiles(found.collect());
+    if !places.is_empty() {
         let config = &loaded.config;
         info!(
             file_bytes = config.journal_file_bytes,
             files = config.journal_files,
-            "the journal of each shard has the sizes of {place}"
+            "the journal of each shard has the sizes of {}",
+            places.join(", "),
         );
     }
 }

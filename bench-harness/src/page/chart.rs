@@ -30,6 +30,8 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 62.0;
+/// A character of a tick's name is at most so wide.
+const TICK_CHARACTER: f64 = 8.5;
 
 /// The ranges of a chart's values, and where they are drawn.
 struct Frame {
@@ -120,15 +122,23 @@ impl Chart<'_> {
             );
         }
         let is_inside = |(at, _): &&(f64, String)| (frame.x.0..=frame.x.1 + 1e-9).contains(at);
+        let mut free_from = f64::MIN;
         for (at, name) in self.x_ticks.iter().filter(is_inside) {
             let x = frame.x(*at);
-            let _ = writeln!(
+            let _ = write!(
                 svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\
-                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
-                bottom + 18.0,
-                escape(name),
+                "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>"
             );
+            // Of ticks that are near each other the first has its name.
+            let half = name.chars().count() as f64 * TICK_CHARACTER / 2.0;
+            if x - half >= free_from {
+                free_from = x + half + TICK_CHARACTER;
+                let (y, name) = (bottom + 18.0, escape(name));
+                let _ = writeln!(
+                    svg,
+                    "<text class=\"tick middle\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>"
+                );
+            }
         }
         let _ = writeln!(
             svg,
@@ -211,6 +221,17 @@ mod tests {
         assert_eq!((frame.x(0.0), frame.x(1.0)), (LEFT, WIDTH - RIGHT));
         assert_eq!((frame.y(100.0), frame.y(10_000.0)), (HEIGHT - BOTTOM, TOP));
         assert!((frame.y(1_000.0) - (HEIGHT - BOTTOM + TOP) / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn names_of_ticks_do_not_lie_over_each_other() {
+        let rates = [10_000.0, 17_000.0, 20_000.0, 30_000.0, 1_000_000.0f64];
+        let x_ticks = rates.map(|rate| (rate.log10(), rate.to_string())).to_vec();
+        let points = rates.map(|rate| (rate.log10(), 1_000.0)).to_vec();
+        let lines = vec![Line { name: "a".into(), points }];
+        let svg = Chart { title: "t", x_label: "x", x_ticks, lines, is_continuous: true }.draw();
+        let named = rates.map(|rate| svg.contains(&format!(">{rate}<")));
+        assert_eq!(named, [true, true, false, true, true], "{svg}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ const WIND_UP_MAX: Duration = Duration::from_secs(5);
 
 /// So many tasks run before the ring is looked at again.
 const TASKS_PER_TURN: usize = 64;
+/// So long they run at most, the last one's poll not counted.
+const TURN_MAX: Duration = Duration::from_micros(250);
 
 /// Drives its shard until its main task ends or the shard is stopped.
 pub(super) struct Driver(pub(super) Rc<Shard>);
@@ -50,6 +52,7 @@ impl Future for Driver {
         // Everyone who is ready runs, and whoever they wake in turn, but neither a chain of wakes nor a crowd keeps the
         // ring waiting: what completes meanwhile, such as the journal's write, has its own next operation to start.
         state.budget.set((2 * ready + 16).min(TASKS_PER_TURN));
+        state.turn_ends.set(shard.now() + TURN_MAX);
         Poll::Pending
     }
 }
@@ -71,7 +74,7 @@ impl Shard {
 
     /// Whether the driver should run before further tasks.
     pub(super) fn turn_is_over(&self) -> bool {
-        self.loop_state.budget.get() == 0
+        self.loop_state.budget.get() == 0 || self.now() >= self.loop_state.turn_ends.get()
     }
 
     fn take_foreign_wakes(&self) {

@@ -41,6 +41,8 @@ pub(super) struct LoopState {
     pub(super) ready: Cell<usize>,
     /// Polls that are left of this turn of the loop.
     pub(super) budget: Cell<usize>,
+    /// When the turn is over in any case.
+    pub(super) turn_ends: Cell<Instant>,
     pub(super) driver: RefCell<Option<Waker>>,
     pub(super) driver_scheduled: Cell<bool>,
     pub(super) main_ended: Cell<bool>,

@@ -12,7 +12,7 @@ use super::Log;
 use super::damage::{DamagedRange, between};
 use crate::error::ReadError;
 use crate::names::Kind;
-use crate::segment::{Files, Source, Wanted, batch_bytes, locate, read_batches};
+use crate::segment::{Files, Located, Source, Wanted, batch_bytes, locate, read_batches};
 
 /// A read that met damage looks at its segment so often: what then is no batch, but lies in no damaged range either, was
 /// not found because of something else, as an index that leads nowhere.
@@ -81,6 +81,12 @@ async fn read_trusted(
 /// The first batch is too long or reaches too far, unless it is damage in its header that says so.
 async fn nothing_fits(source: &Source, wanted: Wanted) -> io::Result<Trusted> {
     let first = locate(source, wanted.from).await?;
+    let fits = |first: &Located| {
+        first.last < wanted.until && (wanted.at_least_one || first.len <= wanted.max_bytes)
+    };
+    if first.as_ref().is_some_and(fits) {
+        return Ok(Trusted::Damage("the header was another one a moment ago".into()));
+    }
     if let Some(first) = first.filter(|first| first.last >= wanted.until) {
         let bytes = batch_bytes(source, &first).await?;
         let is_batch = BatchView::parse(&bytes).is_ok_and(|batch| batch.crc_is_valid());

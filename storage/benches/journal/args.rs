@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 options: --dir DIR           where to write (default: the temporary directory)
-         --shapes 1x1,100x1  partitions × records in flight on each
+         --shapes 1x1,100x1  partitions × requests in flight, each with a record for every partition
          --record-kib N      of each record (default 1)
          --turnovers N       of the journal (default 10)
          --seconds-max S     end the journal's side then in any case (default 120)
@@ -15,7 +15,7 @@ options: --dir DIR           where to write (default: the temporary directory)
          --open-logs N       with open files (default: all)
          --json              one object a run";
 
-/// Partitions, and appends in flight on each.
+/// Partitions, and requests in flight, each of them with a record for every partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shape {
     pub(crate) partitions: usize,

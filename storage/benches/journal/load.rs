@@ -1,5 +1,5 @@
-//! Appends to real logs and waits for each to be acknowledgeable, as a produce does: `depth` appenders on each partition,
-//! each with one record at a time.
+//! Appends to real logs and waits until all is acknowledgeable, as a produce does: `depth` producers, each with one request
+//! at a time, and in each request a record for every partition.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -200,24 +200,26 @@ impl Load {
         rates
     }
 
-    /// All appenders, until each has ended: after one record each when the time is up already.
+    /// All producers, until each has ended: after one request each when the time is up already.
     async fn round(self: &Rc<Self>, logs: &[Log], depth: usize) {
         let base = self.manager.journal_stats().bytes;
-        let appenders: Vec<_> = (0..depth)
-            .flat_map(|_| logs)
-            .map(|log| {
-                let (this, log) = (self.clone(), log.clone());
-                self.reactor.spawn(Queue::Client, async move { this.append_on(log, base).await })
+        let producers: Vec<_> = (0..depth)
+            .map(|n| {
+                let (this, mut logs) = (self.clone(), logs.to_vec());
+                // Not all at the same log.
+                let first = n * logs.len() / depth;
+                logs.rotate_left(first);
+                self.reactor.spawn(Queue::Client, async move { this.produce_to(logs, base).await })
             })
             .collect();
-        for appender in appenders {
-            appender.await;
+        for producer in producers {
+            producer.await;
         }
     }
 
-    async fn append_on(&self, log: Log, base: u64) {
+    async fn produce_to(&self, logs: Vec<Log>, base: u64) {
         loop {
-            let now = self.append(&log).await;
+            let now = self.request(&logs).await;
             let bytes = self.manager.journal_stats().bytes - base;
             let done = self.side == Side::Journal && bytes >= self.bytes_max;
             let turnovers = self.turnovers.borrow().len() as u64;
@@ -230,20 +232,25 @@ impl Load {
         }
     }
 
-    /// One record, until it may be acknowledged. Answers when that was.
-    async fn append(&self, log: &Log) -> Instant {
+    /// A record for each of `logs`, until all may be acknowledged. Answers when that was.
+    async fn request(&self, logs: &[Log]) -> Instant {
         let before = self.manager.round_stats();
         let begin = self.reactor.now();
-        let mut bytes = self.batch.clone();
-        let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
-        let last = appended.expect("the disk takes it").last_offset;
-        log.acknowledgeable(last.plus(1)).await;
-        assert!(log.acknowledgeable_end() > last, "{:?}", log.is_offline());
+        let mut ends = Vec::with_capacity(logs.len());
+        for log in logs {
+            let mut bytes = self.batch.clone();
+            let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
+            ends.push(appended.expect("the disk takes it").last_offset.plus(1));
+        }
+        for (log, end) in logs.iter().zip(ends) {
+            log.acknowledgeable(end).await;
+            assert!(log.acknowledgeable_end() >= end, "{:?}", log.is_offline());
+        }
         let (now, after) = (self.reactor.now(), self.manager.round_stats());
         let during = before.running || after.running || after.rounds != before.rounds;
         let wait = u32::try_from((now - begin).as_micros()).unwrap_or(u32::MAX);
         self.waits.borrow_mut()[usize::from(during)].push(wait);
-        self.records.set(self.records.get() + 1);
+        self.records.set(self.records.get() + logs.len() as u64);
         now
     }
 }

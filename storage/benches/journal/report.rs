@@ -75,7 +75,10 @@ pub(crate) fn print(rows: &[Row], json: bool) {
 
 fn print_row(row: &Row) {
     let Row { shape, fdatasync, grouped, journal, device } = row;
-    println!("{} partitions, {} records in flight on each", shape.partitions, shape.depth);
+    println!(
+        "{} partitions, {} requests in flight with a record for each",
+        shape.partitions, shape.depth
+    );
     println!("  {:>22} {:>10}   µs: p50 / p99 / p99.9 / max", "", "records/s");
     let line = |name: &str, rate: f64, waits: &[u32]| {
         let [p50, p99, p999, max] = quantiles(waits);

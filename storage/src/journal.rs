@@ -66,6 +66,8 @@ struct Inner {
     /// Rings when a wait may be over: a group was closed or completed, room given back, a file freed; failure, close.
     changed: Notify,
     checkpoint_wanted: Notify,
+    /// Rings when nothing is in the open group any more.
+    rested: Notify,
 }
 
 struct State {
@@ -151,6 +153,7 @@ impl Journal {
             reservations: Turnstile::default(),
             changed: Notify::new(),
             checkpoint_wanted: Notify::new(),
+            rested: Notify::new(),
         }));
         if wants_zeros {
             journal.fill_with_zeros();
@@ -254,6 +257,16 @@ impl Journal {
     pub fn is_filling(&self) -> bool {
         let state = self.0.state.borrow();
         state.waiting_for_file || state.files.full_count() * 2 >= state.files.count()
+    }
+
+    /// Whether there is nothing to write. [`Journal::rested`] rings when it becomes so.
+    pub fn is_resting(&self) -> bool {
+        !self.0.state.borrow().committing
+    }
+
+    /// Rings when there is nothing more to write. Ask [`Journal::is_resting`] after calling this and before awaiting it.
+    pub fn rested(&self) -> Notified {
+        self.0.rested.notified()
     }
 
     /// Why the journal takes nothing more, if a write failed.

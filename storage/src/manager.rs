@@ -6,6 +6,7 @@
 //! recycles the journals. Durable appends wait until then.
 
 mod files;
+mod held;
 mod rounds;
 mod write_back;
 
@@ -26,6 +27,7 @@ use crate::recovered::Recovered;
 use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
 
 use files::OpenFiles;
+use held::HeldBack;
 pub use rounds::RoundStats;
 use rounds::Rounds;
 pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
@@ -53,6 +55,7 @@ pub(crate) struct Inner {
     /// Every log that was opened here.
     logs: RefCell<BTreeMap<LogKey, Weak<Shared>>>,
     rounds: Rounds,
+    held: HeldBack,
     open_files: OpenFiles,
     failed: RefCell<Option<String>>,
     /// Rings when the directory has failed.
@@ -90,6 +93,7 @@ impl LogManager {
             moved: RefCell::new(moved),
             logs: RefCell::default(),
             rounds: Rounds::default(),
+            held: HeldBack::default(),
             failed: RefCell::default(),
             has_failed: Notify::new(),
         }))

@@ -1,6 +1,7 @@
 //! One segment: a run of batches in a `.log` file, found by a sparse offset index and a sparse time index. This is what
 //! the log keeps in memory of it; `writer` adds to it, `reader` finds in it.
 
+mod held;
 mod index;
 mod offset_index;
 mod reader;
@@ -16,6 +17,7 @@ use ringlane_reactor::{Disk, File, OpenOptions};
 use crate::log::DamagedRange;
 use crate::names::Kind;
 
+pub(crate) use held::Held;
 pub(crate) use index::{Entry, Index};
 pub(crate) use offset_index::OffsetEntry;
 pub(crate) use offset_index::synced_below as offsets_below;
@@ -52,13 +54,16 @@ impl Files {
 
 /// A segment as the log knows it.
 ///
-/// Contract: `len` bytes of the `.log` file are whole batches, written; a reader that copied `len` and the files may
-/// read them while more is appended. Only the last segment of a log is appended to.
+/// Contract: `len` bytes are whole batches: those in the `.log` file and, behind them, those that are held. A reader that
+/// copied `len`, the files and what is held may read them while more is appended. Only the last segment of a log is
+/// appended to; what is held keeps its files open.
 pub(crate) struct Segment {
     /// At most the offset of its first record; names its files.
     pub(crate) base: Offset,
-    /// Bytes of whole batches in the `.log` file.
+    /// Bytes of whole batches.
     pub(crate) len: u64,
+    /// The last of them, which the file does not have yet.
+    held: Held,
     pub(crate) offset_index: Index<OffsetEntry>,
     pub(crate) time_index: Index<TimeEntry>,
     /// The largest timestamp, and the last offset of the first batch that has it. `None` while unknown or without one.
@@ -86,6 +91,7 @@ impl Segment {
         Self {
             base,
             len: 0,
+            held: Held::default(),
             offset_index: Index::new(0),
             time_index: Index::new(0),
             max_timestamp: None,
@@ -110,6 +116,7 @@ impl Segment {
         Self {
             base,
             len,
+            held: Held::default(),
             offset_index: Index::new(offset_entries),
             time_index: Index::new(time_entries),
             max_timestamp: None,
@@ -159,6 +166,8 @@ impl Segment {
             base: self.base,
             end: Offset(i64::MAX),
             len: self.len,
+            held: self.held.clone(),
+            held_from: self.file_len(),
             floor: 0,
             offset_entries: self.offset_index.flushed(),
             start: self.offset_index.find_in_tail(before).map(|entry| entry.position),

@@ -474,6 +474,7 @@ fn a_failed_write_takes_the_log_offline() {
     let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
     simulation.set_disk_faults(host, broken);
     simulation.block_on(host, |_| async move {
+        log.set_config(LogConfig { durable: false, ..small() });
         let refused = log.append(&mut batch(2), EPOCH, Origin::Client, 0).await;
         assert!(matches!(refused, Err(AppendError::Offline(_))));
         assert!(log.is_offline().is_some());

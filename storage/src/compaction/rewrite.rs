@@ -18,7 +18,7 @@ use super::swap::{self, CLEANED};
 use crate::config::{CleanerConfig, CompactionConfig, LogConfig, SEGMENT_BYTES_MAX};
 use crate::error::{StorageError, is_storage_full};
 use crate::log::Log;
-use crate::segment::{Files, Located, Segment, Source, locate};
+use crate::segment::{Files, Held, Located, Segment, Source, locate};
 
 /// What was written is handed to the device so often, so that the last sync does not find all of it.
 const WRITE_BACK_BYTES: u64 = 8 << 20;
@@ -163,6 +163,8 @@ impl Round<'_> {
             base: segment.base,
             end: segment.end,
             len: segment.len,
+            held: Held::default(),
+            held_from: segment.len,
             offset_entries: segment.offset_entries,
             start: None,
             floor: 0,

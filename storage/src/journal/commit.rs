@@ -46,6 +46,7 @@ impl Journal {
             match self.next_step() {
                 Step::Rest => {
                     tell(&waiting);
+                    self.0.rested.notify_all();
                     return self.0.changed.notify_all();
                 }
                 Step::Wait => {

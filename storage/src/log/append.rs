@@ -1,4 +1,5 @@
-//! Appending: admit the batch, roll if it does not fit, stamp it, write it. Rolling is the only part that may suspend.
+//! Appending: admit the batch, roll if it does not fit, stamp it, write it or hold it back. Rolling is the only part that may
+//! suspend.
 
 use std::io;
 use std::rc::Rc;
@@ -40,8 +41,8 @@ pub struct Appended {
 impl Log {
     /// Appends one batch that was validated: whole, of version 2, its CRC right, its records countable. Stamps it in
     /// place. `epoch` is the leader's own for [`Origin::Client`] and that of the leader fetched from for
-    /// [`Origin::Replication`]. Ready at its first poll unless a segment has to be rolled or an earlier append waits
-    /// for that.
+    /// [`Origin::Replication`]. Ready at its first poll unless a segment has to be rolled, an earlier append waits for that, or
+    /// the shard appended so much at a stretch that others are to have their turn.
     ///
     /// # Errors
     /// As [`AppendError`] tells; the log is then unchanged.
@@ -53,6 +54,10 @@ impl Log {
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
         let _turn = self.0.append_turn.enter().await;
+        if self.0.manager.had_its_turn(batch.len() as u64) {
+            // Behind those who append to this log later: they wait for their turn.
+            self.0.reactor.yield_now().await;
+        }
         let must_roll = self.0.state.borrow().admit(batch, epoch, origin, now_ms)?;
         if must_roll {
             self.roll(now_ms).await?;
@@ -61,7 +66,9 @@ impl Log {
         // Last: whoever waits for room for long finds the files closed.
         self.open_active().await?;
         // From here on nothing waits: the segment, the journal and the log's memory change together.
-        let written = self.0.state.borrow_mut().write(batch, epoch, origin, now_ms);
+        let could_hold = self.0.state.borrow().could_hold(batch.len());
+        let hold = could_hold && self.0.manager.may_hold(batch.len() as u64);
+        let written = self.change(|state| state.write(batch, epoch, origin, now_ms, hold));
         let (appended, head) = match written {
             Ok(written) => written,
             Err(error) => {
@@ -138,6 +145,14 @@ impl Log {
 
     /// Completes the active segment and opens the next at the log's end.
     pub(super) async fn roll(&self, now_ms: i64) -> Result<(), AppendError> {
+        if let Err(error) = self.write_held() {
+            if is_storage_full(&error) {
+                return Err(AppendError::StorageFull);
+            }
+            let reason = format!("cannot write to the log: {error}");
+            self.go_offline(&reason);
+            return Err(AppendError::Offline(reason));
+        }
         let (dir, base) = {
             let mut state = self.0.state.borrow_mut();
             // From here on a name may be on disk: no append may pass it.
@@ -279,13 +294,14 @@ impl State {
         (origin == Origin::Client && stamps).then_some(now_ms)
     }
 
-    /// Writes an admitted batch to the active segment.
+    /// Adds an admitted batch to the active segment.
     fn write(
         &mut self,
         batch: &mut [u8],
         epoch: LeaderEpoch,
         origin: Origin,
         now_ms: i64,
+        hold: bool,
     ) -> Result<(Appended, Option<EntryHead>), AppendError> {
         if let Some(reason) = self.offline_reason() {
             return Err(AppendError::Offline(reason.to_string()));
@@ -298,9 +314,8 @@ impl State {
             stamp_log_append_time(batch, TimestampMs(now_ms));
         }
         let view = parse(batch)?;
-        let interval = self.config.index_interval_bytes;
         let (segment_base, position) = (self.active().base, self.active().len);
-        if let Err(error) = self.active_mut().append(&view, interval) {
+        if let Err(error) = self.add(&view, hold) {
             return Err(self.failed_write(&error));
         }
         self.note_appended(&view, now_ms);

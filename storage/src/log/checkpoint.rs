@@ -12,6 +12,7 @@ use crate::journal::Mark;
 use crate::manager::WRITE_BACK_BYTES_MIN;
 use crate::names::Kind;
 use crate::producer_state;
+use crate::segment::Segment;
 use crate::shard_checkpoint::Record;
 
 /// What a log told when a round began: everything in it is in the page cache.
@@ -52,9 +53,14 @@ impl Log {
     }
 
     /// What the round shall write of the log; `None` when there is none any more.
-    pub(crate) async fn plan_checkpoint(&self) -> Option<Plan> {
+    ///
+    /// # Errors
+    /// The disk's, where what is held cannot be written: the journal must keep it.
+    pub(crate) async fn plan_checkpoint(&self) -> Result<Option<Plan>, StorageError> {
         let now_ms = self.0.reactor.wall_clock_ms();
         let shape = self.0.shape_turn.enter().await;
+        self.write_held()
+            .map_err(|error| StorageError::io("write to a log in", &self.directory())(error))?;
         let (planned, snapshots, dir) = {
             let mut state = self.0.state.borrow_mut();
             state.is_dirty = false;
@@ -63,10 +69,11 @@ impl Log {
         };
         drop(shape);
         let mut plan = match planned {
-            Ok(plan) => plan?,
+            Ok(Some(plan)) => plan,
+            Ok(None) => return Ok(None),
             Err(error) => {
                 self.go_offline(&format!("cannot write to an index: {error}"));
-                return None;
+                return Ok(None);
             }
         };
         // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on.
@@ -79,7 +86,7 @@ impl Log {
                 }
             }
         }
-        Some(plan)
+        Ok(Some(plan))
     }
 
     /// Puts a small file in its place in one step, not durably.
@@ -118,7 +125,7 @@ impl Log {
 
     /// Closes the log's files unless they were used since this was last asked. Answers whether none are open now.
     pub(crate) fn close_files_if_unused(&self) -> bool {
-        self.0.state.borrow_mut().close_files_if_unused()
+        self.change(State::close_files_if_unused)
     }
 }
 
@@ -157,6 +164,7 @@ impl State {
     /// What is true of the log once all of it is synced.
     pub(super) fn record(&self) -> Record {
         let (active, offsets) = (self.active(), self.offsets());
+        assert_eq!(active.held_bytes(), 0, "a record tells of what the file has");
         // A truncation that the journal has, and the files not yet.
         let log_sequence = self.truncating.map_or(self.log_sequence, |(entry, _)| entry - 1);
         Record {
@@ -199,8 +207,10 @@ impl State {
             return false;
         }
         self.read_files = None;
-        // Entries that find no room keep their files open.
-        let flushed = self.active().files.is_none() || self.active_mut().flush_indexes().is_ok();
+        // What finds no room keeps its files open.
+        let flush =
+            |segment: &mut Segment| segment.write_held().and_then(|()| segment.flush_indexes());
+        let flushed = self.active().files.is_none() || flush(self.active_mut()).is_ok();
         if flushed {
             self.active_mut().files = None;
             self.journaling.shrink_to_fit();

@@ -140,6 +140,8 @@ impl Log {
         paced: impl AsyncFn(u64),
     ) -> std::io::Result<Scrubbed> {
         let mut scrubbed = Scrubbed::default();
+        // The file is what is read here.
+        self.write_held()?;
         let Some((len, end, truncations)) = self.extent(base) else { return Ok(scrubbed) };
         let mut scan = SegmentScan::over(files.log, Some(files.offset_index), base, len, end);
         loop {

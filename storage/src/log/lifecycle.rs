@@ -104,7 +104,7 @@ impl Log {
         let is_settled =
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
         let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
-        self.0.state.borrow_mut().close();
+        self.change(State::close);
         self.0.ring_durable();
         closed.map(|()| self.log_end().offset())
     }
@@ -117,7 +117,7 @@ impl Log {
     pub async fn delete(self) -> Result<(), StorageError> {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
-        self.0.state.borrow_mut().close();
+        self.change(State::close);
         self.0.ring_durable();
         self.0.manager.forget(self.key());
         let dir = self.directory();

@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(crate) sync_registered: bool,
     /// Waits for the next round of checkpoints.
     pub(crate) is_dirty: bool,
+    /// Is among those that hold something back.
+    pub(crate) waits_to_be_written: bool,
     /// Its files were used since the clock of open files came by.
     pub(crate) was_used: bool,
     /// The clock of open files knows of it.
@@ -137,6 +139,7 @@ impl State {
             rolling: false,
             sync_registered: false,
             is_dirty: false,
+            waits_to_be_written: false,
             was_used: false,
             files_watched: false,
             log_sequence: 0,
@@ -158,6 +161,10 @@ impl State {
     /// Takes over what recovery found: at the start, and after a truncation.
     pub(crate) fn replace_with(&mut self, loaded: Loaded) {
         assert!(!loaded.segments.is_empty(), "a log has an active segment");
+        assert!(
+            self.segments.iter().all(|segment| segment.held_bytes() == 0),
+            "nothing held is lost"
+        );
         self.segments = loaded.segments;
         self.segments.shrink_to_fit();
         self.producers = loaded.producers;
@@ -266,6 +273,7 @@ impl State {
             && !is_waiting
             && recovery_point.offset() == end.offset()
             && self.snapshots_waiting.is_empty()
+            && self.active().held_bytes() == 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -285,6 +293,6 @@ impl State {
     pub(crate) fn close(&mut self) {
         self.status = Status::Closed;
         self.read_files = None;
-        self.segments.iter_mut().for_each(|segment| segment.files = None);
+        self.segments.iter_mut().for_each(Segment::close);
     }
 }

@@ -20,6 +20,8 @@ use crate::turnstile::Turnstile;
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// So long after a round that failed there is the next, if the journal waits for one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// So many bytes are appended at a stretch.
+const STRETCH_BYTES: u64 = 64 << 10;
 /// So many logs tell their state before other tasks get their turn.
 const LOGS_PER_TURN: usize = 32;
 
@@ -51,6 +53,8 @@ pub(super) struct Rounds {
     sync_turn: Turnstile,
     /// Appended since the last round began.
     bytes: Cell<u64>,
+    /// Appended since an append let others have their turn.
+    stretch: Cell<u64>,
 }
 
 impl LogManager {
@@ -86,6 +90,15 @@ impl LogManager {
         if rounds.bytes.get() >= self.0.config.checkpoint_interval_bytes {
             self.want_round();
         }
+    }
+
+    /// Whether who appends so many bytes shall let others go first: the journal, when it has a group to write and the shard's
+    /// loop is in the midst of a request for many partitions.
+    pub(crate) fn had_its_turn(&self, bytes: u64) -> bool {
+        let stretch = self.0.rounds.stretch.get() + bytes;
+        let is_over = stretch > STRETCH_BYTES;
+        self.0.rounds.stretch.set(if is_over { 0 } else { stretch });
+        is_over
     }
 
     /// Has a round begin soon.
@@ -166,7 +179,10 @@ impl LogManager {
         if dirty.is_empty() && !probes && !is_full() {
             return Ok(());
         }
-        let plans = self.plan(&dirty).await;
+        let plans = match self.plan(&dirty).await {
+            Ok(plans) => plans,
+            Err(error) => return Err(self.undo_round(dirty, error)),
+        };
         let needed = plans.iter().filter_map(|(_, plan)| plan.needs_groups_from).min();
         let mark = mark.map(|mark| needed.map_or(mark, |needed| needed.min(mark)));
         match self.finish_round(plans, mark).await {
@@ -175,17 +191,17 @@ impl LogManager {
         }
     }
 
-    async fn plan(&self, dirty: &[Log]) -> Vec<(Log, Plan)> {
+    async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {
         let mut plans = Vec::with_capacity(dirty.len());
         for (n, log) in dirty.iter().enumerate() {
-            if let Some(plan) = log.plan_checkpoint().await {
+            if let Some(plan) = log.plan_checkpoint().await? {
                 plans.push((log.clone(), plan));
             }
             if n % LOGS_PER_TURN == LOGS_PER_TURN - 1 {
                 self.0.reactor.yield_now().await;
             }
         }
-        plans
+        Ok(plans)
     }
 
     async fn finish_round(

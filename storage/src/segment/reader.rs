@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ringlane_batch::{BatchHeader, BatchView, LeaderEpoch, Offset, TimestampMs, peek_len};
 use ringlane_reactor::File;
 
+use super::held::Held;
 use super::{Files, TimeEntry, offset_index};
 
 /// A first read takes this much more than was asked for: the bytes between an index entry and the wanted batch.
@@ -83,6 +84,10 @@ pub(crate) struct Source {
     pub(crate) end: Offset,
     /// Bytes of whole batches.
     pub(crate) len: u64,
+    /// The last of them, which were not in the file when this was taken.
+    pub(crate) held: Held,
+    /// Where they begin: what lies before is in the file.
+    pub(crate) held_from: u64,
     /// The first byte that may be read: what lies before it is damaged.
     pub(crate) floor: u64,
     /// Entries in the offset index file.
@@ -118,7 +123,27 @@ impl Source {
     }
 
     async fn header_at(&self, position: u64) -> io::Result<Option<Located>> {
-        header_at(&self.files.log, position, self.len).await
+        if position >= self.len {
+            return Ok(None);
+        }
+        let bytes = self.read(position, BatchHeader::LEN).await?;
+        header_in(&bytes, position, self.len).map(Some)
+    }
+
+    /// `len` bytes from `at`, fewer only at the end.
+    async fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let in_file =
+            usize::try_from(self.held_from.saturating_sub(at)).unwrap_or(usize::MAX).min(len);
+        let mut bytes = match in_file {
+            0 => Vec::with_capacity(len),
+            _ => read_fully(&self.files.log, at, in_file).await?,
+        };
+        if bytes.len() == in_file {
+            let from = at.max(self.held_from) - self.held_from;
+            let held = self.held.bytes().get(from as usize..).unwrap_or_default();
+            bytes.extend_from_slice(&held[..held.len().min(len - in_file)]);
+        }
+        Ok(bytes)
     }
 }
 
@@ -132,8 +157,13 @@ pub(crate) async fn header_at(
         return Ok(None);
     }
     let bytes = read_fully(file, position, BatchHeader::LEN).await?;
-    let header = Located::parse(&bytes, position, limit)?;
-    header.ok_or_else(|| damaged(position, "ends within a batch header")).map(Some)
+    header_in(&bytes, position, limit).map(Some)
+}
+
+/// The header that `bytes` begin with, which were read at `position`.
+fn header_in(bytes: &[u8], position: u64, limit: u64) -> io::Result<Located> {
+    let header = Located::parse(bytes, position, limit)?;
+    header.ok_or_else(|| damaged(position, "ends within a batch header"))
 }
 
 /// The first batch that ends at `offset` or later; `None` when the segment ends before.
@@ -180,7 +210,7 @@ pub(crate) async fn largest_from(source: &Source, from: Offset) -> io::Result<Op
 
 /// All bytes of `batch`.
 pub(crate) async fn batch_bytes(source: &Source, batch: &Located) -> io::Result<Bytes> {
-    let bytes = read_fully(&source.files.log, batch.position, batch.len as usize).await?;
+    let bytes = source.read(batch.position, batch.len as usize).await?;
     if bytes.len() as u64 != batch.len {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -208,7 +238,7 @@ pub(crate) async fn read_batches(
     let mut position = source.position_before(wanted.from).await?;
     while position < source.len {
         let len = (source.len - position).min(wanted.max_bytes.saturating_add(SLACK_BYTES));
-        let bytes = read_fully(&source.files.log, position, len as usize).await?;
+        let bytes = source.read(position, len as usize).await?;
         if (bytes.len() as u64) < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -1,10 +1,12 @@
-//! Adding to the active segment: one `pwrite` for each batch, an index entry now and then, and the decision when the
-//! segment is complete (Kafka's `LogSegment.append` and `shouldRoll`).
+//! Adding to the active segment: a `pwrite` for each batch or, where the journal has them, for many; an index entry now and
+//! then; and the decision when the segment is complete (Kafka's `LogSegment.append` and `shouldRoll`).
 
 use std::io;
 
 use ringlane_batch::{BatchView, Offset, TimestampMs};
+use ringlane_reactor::File;
 
+use super::held::Held;
 use super::offset_index::can_hold;
 use super::{Located, OffsetEntry, Segment, TimeEntry};
 use crate::config::LogConfig;
@@ -74,17 +76,53 @@ impl Segment {
     }
 
     /// Writes `batch`, stamped, behind what is there. On an error the segment's memory is unchanged; what the file holds
-    /// behind `len` is unknown, see [`Segment::cut_back`].
+    /// behind its last whole batch is unknown, see [`Segment::cut_back`].
     pub(crate) fn append(&mut self, batch: &BatchView<'_>, interval: u32) -> io::Result<()> {
-        let files = self.files.as_ref().expect("the active segment's files are open");
-        files.log.write_at(batch.as_bytes(), self.len)?;
+        self.write_held()?;
+        self.open_log().write_at(batch.as_bytes(), self.len)?;
         self.note(&Located::of(batch, self.len), interval);
         Ok(())
     }
 
+    /// Takes `batch`, stamped, without writing it. Only for what the journal takes next, until [`Segment::write_held`].
+    pub(crate) fn hold(&mut self, batch: &BatchView<'_>, interval: u32) {
+        assert!(self.files.is_some(), "a segment that holds batches has its files open");
+        self.note(&Located::of(batch, self.len), interval);
+        self.held.push(batch.as_bytes());
+    }
+
+    /// Writes what is held. On an error it is held still.
+    pub(crate) fn write_held(&mut self) -> io::Result<()> {
+        if !self.held.is_empty() {
+            self.open_log().write_at(self.held.bytes(), self.file_len())?;
+            self.held = Held::default();
+        }
+        Ok(())
+    }
+
+    /// Closes the files. What is held is in the journal alone from now on.
+    pub(crate) fn close(&mut self) {
+        self.held = Held::default();
+        self.files = None;
+    }
+
+    /// Bytes that [`Segment::write_held`] has to write.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held.len()
+    }
+
+    /// Bytes of whole batches in the file.
+    pub(super) fn file_len(&self) -> u64 {
+        self.len - self.held.len()
+    }
+
+    fn open_log(&self) -> &File {
+        &self.files.as_ref().expect("the active segment's files are open").log
+    }
+
     /// Takes away what a failed write may have left behind the last whole batch.
     pub(crate) fn cut_back(&self) -> io::Result<()> {
-        self.files.as_ref().expect("the active segment's files are open").log.set_len(self.len)
+        self.open_log().set_len(self.file_len())
     }
 
     /// Takes note of `batch`, which lies in the file at `len`.
@@ -124,7 +162,7 @@ impl Segment {
     /// Has the whole pages that nobody asked for yet written back, if they are as many as `least_bytes`. Answers how many
     /// bytes they have.
     pub(crate) fn start_write_back(&mut self, least_bytes: u64) -> u64 {
-        let end = self.len - self.len % PAGE_BYTES;
+        let end = self.file_len() - self.file_len() % PAGE_BYTES;
         // A truncation may have cut what was asked for.
         let start = self.written_back.min(end);
         let Some(files) = self.files.as_ref().filter(|_| end - start >= least_bytes) else {

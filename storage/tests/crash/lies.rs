@@ -16,7 +16,7 @@ use crate::roles::Role;
 use crate::told::Told;
 use crate::world::World;
 
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 
 /// What a checksum does not cover, as the leader stamps it: base offset and leader epoch (decision 7 has the limits).
 fn is_covered(byte: usize) -> bool {

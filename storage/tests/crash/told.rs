@@ -33,7 +33,8 @@ pub(crate) struct Told {
     pub(crate) batches: Vec<Sent>,
     /// Everything before it was acknowledged for good: durable, or synced as `flush.messages=1` asks for.
     pub(crate) acknowledged_end: i64,
-    /// Everything before it was appended, and the call returned: a killed process leaves it in the page cache.
+    /// Everything before it is there after a killed process, whose page cache stays: what is durable, and what was appended
+    /// to a log that is not, and the call returned.
     pub(crate) kept_end: i64,
     /// As far as a consumer has read what no crash may take.
     pub(crate) seen_end: i64,

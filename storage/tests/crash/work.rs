@@ -46,7 +46,9 @@ impl Process {
         }
         self.turn().await;
         for number in 0..self.logs.len() {
-            let end = self.logs[number].log_end().0;
+            let log = &self.logs[number];
+            // A durable log may hold back what the journal does not prove yet.
+            let end = if log.config().durable { log.durable_end().0 } else { log.log_end().0 };
             self.told(number, |told| told.kept_end = told.kept_end.max(end));
         }
     }

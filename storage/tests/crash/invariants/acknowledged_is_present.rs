@@ -1,5 +1,5 @@
-//! What was acknowledged is there, byte for byte, after every crash; what an append returned for is there after a killed
-//! process, whose page cache stays. A compacted log has the last value of every key. Source: Kafka's documentation,
+//! What was acknowledged is there, byte for byte, after every crash; what an append to a log returned for that is not durable is
+//! there after a killed process, whose page cache stays. A compacted log has the last value of every key. Source: Kafka's documentation,
 //! "Message Delivery Semantics" (a committed message is not lost), made stronger by `ringlane.durable`.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(crate) fn check(told: &Told, found: &Found) -> Result<(), Violation> {
     holds!(end >= acknowledged, "the log ends at {end}, {acknowledged} was acknowledged");
     holds!(
         told.power_cut || end >= kept,
-        "the log ends at {end}, {kept} was appended, and the page cache stayed"
+        "the log ends at {end}, {kept} was kept, and the page cache stayed"
     );
     holds!(end <= told.end(), "the log ends at {end}, {} were appended", told.end());
     let missing = first_missing(told, found, 0, end);

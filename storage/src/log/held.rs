@@ -1,0 +1,72 @@
+//! What a durable log holds back from its active segment (`segment/held.rs`): when it may, and how it is written in time.
+
+use std::io;
+
+use ringlane_batch::BatchView;
+
+use super::{Log, State};
+use crate::error::is_storage_full;
+
+/// A larger batch is written at once: it gains nothing by company.
+const BATCH_BYTES_MAX: usize = 16 << 10;
+/// Of one log.
+const HELD_BYTES_MAX: u64 = 64 << 10;
+
+impl State {
+    /// Whether the next batch, of so many bytes, may be held back: the journal will prove it, and everything before it.
+    pub(super) fn could_hold(&self, bytes: usize) -> bool {
+        let is_proven = self.offsets().durable.offset() >= self.journal_from;
+        self.config.durable && is_proven && bytes <= BATCH_BYTES_MAX
+    }
+
+    /// Adds a stamped batch to the active segment: what it holds, or the file.
+    pub(super) fn add(&mut self, batch: &BatchView<'_>, hold: bool) -> io::Result<()> {
+        let interval = self.config.index_interval_bytes;
+        let segment = self.active_mut();
+        if !hold {
+            return segment.append(batch, interval);
+        }
+        if segment.held_bytes() + batch.len() as u64 > HELD_BYTES_MAX {
+            segment.write_held()?;
+        }
+        segment.hold(batch, interval);
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Changes the state in a way that may change what is held, and has that counted.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.0.state.borrow_mut();
+        let before = state.active().held_bytes();
+        let changed = change(&mut state);
+        let after = state.active().held_bytes();
+        drop(state);
+        if before != after {
+            self.0.manager.held_changed(self, before, after);
+        }
+        changed
+    }
+
+    /// Says that the log is among those that hold something, until [`Log::write_held_in_time`]. Answers whether it was.
+    pub(crate) fn waits_to_be_written(&self) -> bool {
+        std::mem::replace(&mut self.0.state.borrow_mut().waits_to_be_written, true)
+    }
+
+    /// Writes what is held.
+    pub(super) fn write_held(&self) -> io::Result<()> {
+        self.change(|state| state.active_mut().write_held())
+    }
+
+    /// The same, where nobody waits for it. What cannot be written stays held: the next append tries again, and the next round
+    /// of checkpoints, which leaves the journal as it is if that fails, too.
+    pub(crate) fn write_held_in_time(&self) {
+        self.0.state.borrow_mut().waits_to_be_written = false;
+        match self.write_held() {
+            Err(error) if !is_storage_full(&error) => {
+                self.go_offline(&format!("cannot write to the log: {error}"));
+            }
+            _ => {}
+        }
+    }
+}

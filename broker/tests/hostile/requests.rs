@@ -50,6 +50,8 @@ pub(crate) fn kind_of(key: ApiKey) -> Kind {
         ApiKey::DeleteTopics => m::delete_topics::DeleteTopicsRequest::KIND,
         ApiKey::DeleteRecords => m::delete_records::DeleteRecordsRequest::KIND,
         ApiKey::InitProducerId => m::init_producer_id::InitProducerIdRequest::KIND,
+        ApiKey::AddPartitionsToTxn => m::add_partitions_to_txn::AddPartitionsToTxnRequest::KIND,
+        ApiKey::EndTxn => m::end_txn::EndTxnRequest::KIND,
         ApiKey::OffsetForLeaderEpoch => {
             m::offset_for_leader_epoch::OffsetForLeaderEpochRequest::KIND
         }

@@ -152,6 +152,8 @@ impl Log {
     /// share theirs.
     pub fn set_config(&self, config: impl Into<Rc<LogConfig>>) {
         self.0.state.borrow_mut().config = config.into();
+        // A log that is not durable acknowledges what its file has.
+        self.write_held_in_time();
         self.register_if_wanted();
         self.0.ring_durable();
     }

@@ -84,3 +84,18 @@ fn damage_before_it_does_not_touch_what_is_held_back() {
         assert_eq!(log.damaged_ranges().len(), 1);
     });
 }
+
+#[test]
+fn what_was_held_back_is_in_the_file_when_durability_is_switched_off() {
+    let (mut simulation, host) = world(Options::seed(4));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append(&log, batch(1)).await;
+        log.set_config(LogConfig { durable: false, ..LogConfig::default() });
+        assert_eq!(log.acknowledgeable_end(), Offset(1));
+    });
+    simulation.crash(host, CrashKind::Process);
+    simulation.block_on(host, |reactor| async move {
+        assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 1);
+    });
+}

@@ -197,7 +197,7 @@ impl State {
     /// What may be acknowledged: of a durable log what is durable; of another all that was appended, except where
     /// `flush.messages` has come due.
     pub(crate) fn acknowledgeable_end(&self) -> Offset {
-        if self.config.durable {
+        if self.config.durable || self.active().held_bytes() > 0 {
             return self.offsets.durable.offset();
         }
         let end = self.offsets.end.offset();

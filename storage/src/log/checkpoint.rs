@@ -47,6 +47,11 @@ impl Log {
         }
     }
 
+    /// A round has taken the log along.
+    pub(crate) fn mark_clean(&self) {
+        self.0.state.borrow_mut().is_dirty = false;
+    }
+
     /// Has what was appended to the active segment written back, if it is worth it. Answers how many bytes that are.
     pub(crate) fn start_write_back(&self) -> u64 {
         self.0.state.borrow_mut().active_mut().start_write_back(WRITE_BACK_BYTES_MIN)
@@ -63,7 +68,6 @@ impl Log {
             .map_err(|error| StorageError::io("write to a log in", &self.directory())(error))?;
         let (planned, snapshots, dir) = {
             let mut state = self.0.state.borrow_mut();
-            state.is_dirty = false;
             let planned = state.plan_checkpoint(now_ms);
             (planned, state.snapshots_waiting.clone(), state.dir.clone())
         };

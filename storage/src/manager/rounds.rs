@@ -172,7 +172,7 @@ impl LogManager {
         }
         let mark = self.0.journal.get().map(|journal| journal.mark());
         self.0.rounds.bytes.set(0);
-        let dirty = self.0.rounds.dirty.take();
+        let dirty = self.take_dirty();
         let probes = self.0.rounds.probes.replace(false);
         // Entries of logs that are gone still fill the journal.
         let is_full = || self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted);
@@ -189,6 +189,14 @@ impl LogManager {
             Ok(()) => Ok(()),
             Err(error) => Err(self.undo_round(dirty, error)),
         }
+    }
+
+    /// The logs for a round. Each counts as clean from here, not from where its turn comes: [`Self::undo_round`] has to find
+    /// those, too, that the round never came to.
+    fn take_dirty(&self) -> Vec<Log> {
+        let dirty = self.0.rounds.dirty.take();
+        dirty.iter().for_each(Log::mark_clean);
+        dirty
     }
 
     async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {

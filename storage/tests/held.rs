@@ -2,18 +2,11 @@
 
 mod common;
 
-use std::future::Future;
-
 use common::*;
 use ringlane_batch::Offset;
+use ringlane_reactor::OpenOptions;
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
-use ringlane_reactor::{OpenOptions, Reactor};
 use ringlane_storage::{LogConfig, ReadError};
-
-fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'static) {
-    let (mut simulation, host) = world(Options::seed(1));
-    simulation.block_on(host, story);
-}
 
 #[test]
 fn what_is_held_back_is_read_and_written_when_the_journal_rests() {
@@ -97,5 +90,36 @@ fn what_was_held_back_is_in_the_file_when_durability_is_switched_off() {
     simulation.crash(host, CrashKind::Process);
     simulation.block_on(host, |reactor| async move {
         assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 1);
+    });
+}
+
+#[test]
+fn what_is_held_back_outlives_a_full_disk_too() {
+    let (mut simulation, host) = world(Options::seed(5));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append(&log, batch(1)).await;
+        log.acknowledgeable(Offset(1)).await;
+        append(&log, batch(2)).await;
+        log
+    });
+    // Faster than anyone could look: the space was there when the batches were taken.
+    let full = DiskFaults { capacity_bytes: 0, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, full);
+    let log = simulation.block_on(host, |_| async move {
+        log.set_config(LogConfig { durable: false, ..LogConfig::default() });
+        assert_eq!(log.acknowledgeable_end(), Offset(1), "the file has nothing of the second");
+        assert!(log.checkpoint().await.is_err(), "the journal has to keep both");
+        assert_eq!((log.is_offline(), read_all(&log).await.len() as u64), (None, log.size_bytes()));
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        log.checkpoint().await.unwrap();
+        assert_eq!(log.recovery_point().0, 2);
+    });
+    simulation.crash(host, CrashKind::Process);
+    simulation.block_on(host, |reactor| async move {
+        assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 2);
     });
 }

@@ -13,11 +13,6 @@ use ringlane_storage::{
     AppendError, Log, LogConfig, Origin, ReadError, RecoveryReport, StorageError,
 };
 
-fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'static) {
-    let (mut simulation, host) = world(Options::seed(1));
-    simulation.block_on(host, story);
-}
-
 #[test]
 fn an_append_gets_the_next_offsets_and_is_read_back_as_stamped() {
     run(|reactor| async move {

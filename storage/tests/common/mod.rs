@@ -28,6 +28,12 @@ pub(crate) fn world(options: Options) -> (Simulation, HostId) {
     (simulation, host)
 }
 
+/// Tells a story on a disk without faults.
+pub(crate) fn run<F: Future<Output = ()> + 'static>(story: impl FnOnce(Reactor) -> F + 'static) {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, story);
+}
+
 pub(crate) fn dir() -> PathBuf {
     PathBuf::from("/data/orders-0")
 }

@@ -71,12 +71,7 @@ impl Log {
         let written = self.change(|state| state.write(batch, epoch, origin, now_ms, hold));
         let (appended, head) = match written {
             Ok(written) => written,
-            Err(error) => {
-                if let AppendError::Offline(reason) = &error {
-                    self.go_offline(reason);
-                }
-                return Err(error);
-            }
+            Err(error) => return Err(self.offline_if_it_says_so(error)),
         };
         match (room, head) {
             (Some((journal, room)), Some(head)) => {
@@ -94,6 +89,14 @@ impl Log {
         self.mark_dirty();
         self.0.manager.appended(batch.len());
         Ok(appended)
+    }
+
+    /// Takes the log offline where `error` says that it is.
+    fn offline_if_it_says_so(&self, error: AppendError) -> AppendError {
+        if let AppendError::Offline(reason) = &error {
+            self.go_offline(reason);
+        }
+        error
     }
 
     /// Opens the active segment if it was closed while nobody appended. It is open when this returns.
@@ -146,12 +149,8 @@ impl Log {
     /// Completes the active segment and opens the next at the log's end.
     pub(super) async fn roll(&self, now_ms: i64) -> Result<(), AppendError> {
         if let Err(error) = self.write_held() {
-            if is_storage_full(&error) {
-                return Err(AppendError::StorageFull);
-            }
-            let reason = format!("cannot write to the log: {error}");
-            self.go_offline(&reason);
-            return Err(AppendError::Offline(reason));
+            let error = self.0.state.borrow().failed_write(&error);
+            return Err(self.offline_if_it_says_so(error));
         }
         let (dir, base) = {
             let mut state = self.0.state.borrow_mut();
@@ -370,7 +369,7 @@ impl State {
         self.move_offsets(|offsets| offsets.end.0 = end.0);
     }
 
-    fn failed_write(&mut self, error: &io::Error) -> AppendError {
+    fn failed_write(&self, error: &io::Error) -> AppendError {
         if !is_storage_full(error) {
             return AppendError::Offline(format!("cannot write to the log: {error}"));
         }

@@ -141,7 +141,10 @@ impl Log {
     ) -> std::io::Result<Scrubbed> {
         let mut scrubbed = Scrubbed::default();
         // The file is what is read here.
-        self.write_held()?;
+        let is_active = self.0.state.borrow().active().base == base;
+        if is_active {
+            self.write_held()?;
+        }
         let Some((len, end, truncations)) = self.extent(base) else { return Ok(scrubbed) };
         let mut scan = SegmentScan::over(files.log, Some(files.offset_index), base, len, end);
         loop {

@@ -48,9 +48,9 @@ impl Log {
         changed
     }
 
-    /// Says that the log is among those that hold something, until [`Log::write_held_in_time`]. Answers whether it was.
-    pub(crate) fn waits_to_be_written(&self) -> bool {
-        std::mem::replace(&mut self.0.state.borrow_mut().waits_to_be_written, true)
+    /// Says whether the log is among those that wait to be written, and answers whether it was.
+    pub(crate) fn wait_to_be_written(&self, waits: bool) -> bool {
+        std::mem::replace(&mut self.0.state.borrow_mut().waits_to_be_written, waits)
     }
 
     /// Writes what is held.
@@ -61,7 +61,6 @@ impl Log {
     /// The same, where nobody waits for it. What cannot be written stays held: the next append tries again, and the next round
     /// of checkpoints, which leaves the journal as it is if that fails, too.
     pub(crate) fn write_held_in_time(&self) {
-        self.0.state.borrow_mut().waits_to_be_written = false;
         match self.write_held() {
             Err(error) if !is_storage_full(&error) => {
                 self.go_offline(&format!("cannot write to the log: {error}"));

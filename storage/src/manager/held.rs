@@ -51,7 +51,7 @@ impl LogManager {
         let held = &self.0.held;
         let others = held.bytes.get().checked_sub(before).expect("what was held is counted");
         held.bytes.set(others + after);
-        if after > 0 && !log.waits_to_be_written() {
+        if after > 0 && !log.wait_to_be_written(true) {
             held.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
             self.write_when_idle();
         }
@@ -93,8 +93,9 @@ impl LogManager {
     /// Writes what the log holds that began first. Answers whether there was one.
     fn write_oldest(&self) -> bool {
         let oldest = self.0.held.logs.borrow_mut().pop_front();
-        if let Some(log) = oldest.as_ref().and_then(Weak::upgrade) {
-            Log(log).write_held_in_time();
+        if let Some(log) = oldest.as_ref().and_then(Weak::upgrade).map(Log) {
+            log.wait_to_be_written(false);
+            log.write_held_in_time();
         }
         oldest.is_some()
     }

@@ -10,6 +10,7 @@ mod listening;
 mod page_cache;
 mod ringlane;
 mod running;
+mod settle;
 mod stock_kafka;
 mod stopwatch;
 
@@ -23,11 +24,14 @@ use std::str::FromStr;
 use crate::scenario::Scenario;
 use crate::workload::Durability;
 
+use settle::DELETE_SOON;
+
 pub(crate) use commit::Commit;
 pub(crate) use external::External;
 pub(crate) use listening::listening_pid;
 pub(crate) use page_cache::drop_from_page_cache;
 pub(crate) use running::Running;
+pub(crate) use settle::settle_disk;
 pub(crate) use stock_kafka::check_java;
 pub(crate) use stopwatch::Stopwatch;
 
@@ -133,8 +137,12 @@ impl Kind {
         fs::create_dir_all(directory)
             .map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
         match self {
-            Self::Ringlane => ringlane::start(directory, cpus, settings),
-            Self::Kafka => stock_kafka::start(directory, cpus, settings),
+            Self::Ringlane => {
+                ringlane::start(directory, cpus, &[settings, &[DELETE_SOON]].concat())
+            }
+            Self::Kafka => {
+                stock_kafka::start(directory, cpus, &[settings, &[DELETE_SOON]].concat())
+            }
             Self::External(external) => external.start(directory, cpus),
         }
     }

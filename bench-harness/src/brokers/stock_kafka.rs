@@ -1,4 +1,5 @@
-//! Stock Apache Kafka, through the script that fetches and starts it for the tests: one KRaft node, stock settings.
+//! Stock Apache Kafka, through the script that fetches and starts it for the tests: one KRaft node, with stock settings but for
+//! what its caller asks.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,8 @@ use crate::workload::Durability;
 /// Ringlane is the one of this build; Kafka is fetched with Maven when it is not there and needs Java 17. Both are pinned
 /// to the same CPUs, warmed up, and measured in turns with the same scenario, once for each durability: `page-cache` (an
 /// acknowledged record is in memory, Kafka's default) and `disk` (it is on disk, Ringlane's default; Kafka with
-/// flush.messages=1). Figures of unequal durability are never set side by side.
+/// flush.messages=1). Figures of unequal durability are never set side by side. Before each turn the disk does what the
+/// last one left to it.
 ///
 /// Without --quick and without a rate it climbs: 1,000 records a second, 3,000, 10,000, 30,000 ... up to the first rate that one
 /// of them does not sustain, twice over; then it goes between, to a rate near the highest that both sustain, or until --within

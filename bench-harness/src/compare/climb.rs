@@ -7,7 +7,7 @@ use ringlane_reactor::termination_requested;
 
 use super::ladder::Ladder;
 use super::{Comparison, End, Level, Plan, Run, pool, ratios, refuse_unequal};
-use crate::brokers::{Broker, Stopwatch};
+use crate::brokers::{Broker, Stopwatch, settle_disk};
 use crate::generator::measure;
 use crate::host::HostFacts;
 use crate::output;
@@ -16,8 +16,9 @@ use crate::units::Rate;
 use crate::validity::blames_the_duration;
 use crate::workload::Durability;
 
-/// What a run takes beside its warm-up and its measured time: topics, the last records, verification, files.
-const OVERHEAD: Duration = Duration::from_secs(3);
+/// What a run takes beside its warm-up and its measured time: the disk before it, topics, the last records, verification,
+/// files.
+const OVERHEAD: Duration = Duration::from_secs(5);
 
 /// One run of both brokers, over and over: what they are, and when it must be over.
 pub(super) struct Measurement<'a> {
@@ -182,6 +183,7 @@ impl Measurement<'_> {
             let name =
                 format!("{durability}{at} round {round}/{} {:<14}", plan.rounds, broker.name);
             let job = plan.job(broker, durability, rate, &name);
+            settle_disk(&plan.out)?;
             let measured =
                 measure(&job).map_err(|sentence| format!("{}: {sentence}", broker.name))?;
             let mut result = RunResult::new(&broker.name, &job, &measured, self.host.clone());

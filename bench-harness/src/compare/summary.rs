@@ -20,8 +20,8 @@ pub fn summary(comparison: &Comparison) -> String {
         comparison.levels[0].sides.iter().map(|side| side.target.as_str()).collect();
     let setting = |name: &str| side.scenario[name].as_str().unwrap_or("?").to_owned();
     let mut text = format!(
-        "# {}\n\n`{}`, {}.\n\nOn {}; {}. Records of {} over {} partitions; {} rounds of {} in turns at each rate. Latency counts from \
-         the moment at which a record was meant to be sent; every acknowledged record was read back and verified.\n",
+        "# {}\n\n`{}`, {}.\n\nOn {}; {}. Records of {} over {} partitions; {} rounds of {} in turns at each rate, each after the \
+         disk had done what the last one left to it. Latency counts from the moment at which a record was meant to be sent; every acknowledged record was read back and verified.\n",
         names.join(" beside "),
         comparison.command,
         date(side.started_ms),

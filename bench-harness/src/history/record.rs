@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ringlane_reactor::{allowed_cpus, termination_requested};
 
 use super::{Entry, Figures, Standing, standing};
-use crate::brokers::{Broker, Commit, Kind, remove};
+use crate::brokers::{Broker, Commit, Kind, remove, settle_disk};
 use crate::compare::{Placement, Run, pool};
 use crate::generator::{Job, measure};
 use crate::host::HostFacts;
@@ -72,6 +72,7 @@ impl Plan {
             for (standing, runs) in &mut all {
                 let name = format!("round {round}/{} {:<20}", self.rounds, standing.name);
                 let job = self.job(broker, placement, &standing.scenario, &name);
+                settle_disk(&self.data)?;
                 let measured = measure(&job)?;
                 if let Some(stopped) = measured.stopped {
                     return Err(format!("{}: {stopped}; nothing was recorded", standing.name));

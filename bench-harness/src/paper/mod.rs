@@ -15,7 +15,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::brokers::remove;
+use crate::brokers::{remove, settle_disk};
 use crate::compare::Placement;
 use crate::host::HostFacts;
 use crate::output;
@@ -221,6 +221,7 @@ impl Plan {
         }
 
         system.create(&session, &load)?;
+        settle_disk(directory)?;
         let empty = meter::settled_bytes(directory);
         let before = meter::Meter::start(broker.pid);
         let sent = system.produce(&session, &load)?;

@@ -6,6 +6,7 @@
 mod common;
 mod every_operation;
 mod found;
+mod full_disk;
 mod invariants;
 mod lies;
 mod process;

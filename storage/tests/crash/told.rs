@@ -80,6 +80,11 @@ impl Told {
         self.batches.push(Sent { base, end: self.end(), epoch, producer });
     }
 
+    /// The batch at `base`, the last one, was refused.
+    pub(crate) fn refused(&mut self, base: i64) {
+        self.forget_behind(base);
+    }
+
     /// Where a truncation to `target` cuts: the base of the batch that holds it.
     pub(crate) fn cut_of(&self, target: i64) -> i64 {
         let holds = |batch: &&Sent| batch.base <= target && target < batch.end;

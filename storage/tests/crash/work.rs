@@ -7,7 +7,7 @@ use ringlane_batch::{
     TimestampMs,
 };
 use ringlane_reactor::Rng;
-use ringlane_storage::{Log, Origin};
+use ringlane_storage::{AppendError, Log, Origin};
 
 use crate::common::durable;
 use crate::process::Process;
@@ -17,6 +17,8 @@ use crate::told::Row;
 /// Timestamps are below this prime, and a step of another number through them meets each once.
 const TIMESTAMPS: i64 = 999_983;
 const TIMESTAMP_STEP: i64 = 48_271;
+/// Who waits longer for room in the journal goes away.
+const APPEND_MAX: Duration = Duration::from_secs(1);
 
 impl Process {
     pub(crate) async fn work(&mut self, steps: usize) {
@@ -44,6 +46,10 @@ impl Process {
         for n in 0..1 + self.rng.below(3) as usize {
             self.append((number + n * n) % self.logs.len()).await;
         }
+        self.note_what_is_kept().await;
+    }
+
+    pub(crate) async fn note_what_is_kept(&mut self) {
         self.turn().await;
         for number in 0..self.logs.len() {
             let log = &self.logs[number];
@@ -55,6 +61,11 @@ impl Process {
 
     /// Appends a batch that the world knows of before.
     pub(crate) async fn append(&mut self, number: usize) {
+        self.try_append(number).await.expect("an honest disk");
+    }
+
+    /// The same on a disk that may be full: what is refused, or has no room for long, never comes to be there.
+    pub(crate) async fn try_append(&mut self, number: usize) -> Result<(), AppendError> {
         let first = self.told(number, |told| (told.rows.len() + told.gone.len()) as i64);
         let count = 1 + self.rng.below(3) as i64;
         let is_compacted = self.role(number) == Role::Compacted;
@@ -69,14 +80,21 @@ impl Process {
         });
         let mut bytes = batch_of_rows(&rows, producer);
         let base = self.told(number, |told| told.end()) - count;
-        let log = &self.logs[number];
-        let appended = log.append(&mut bytes, epoch, Origin::Client, 0).await;
-        let appended = appended.expect("an honest disk");
-        assert_eq!(appended.base_offset.0, base, "the next offset is handed out");
+        let append = self.logs[number].append(&mut bytes, epoch, Origin::Client, 0);
+        let refused = match self.start.reactors[0].timeout(APPEND_MAX, append).await {
+            Ok(Ok(appended)) => {
+                assert_eq!(appended.base_offset.0, base, "the next offset is handed out");
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => AppendError::StorageFull,
+        };
+        self.told(number, |told| told.refused(base));
+        Err(refused)
     }
 
     /// A consumer reads what may be acknowledged, from somewhere on.
-    async fn consume(&mut self, number: usize) {
+    pub(crate) async fn consume(&mut self, number: usize) {
         let (log, role) = (self.logs[number].clone(), self.role(number));
         let is_safe = log.config().durable || role.syncs_first();
         let end = log.acknowledgeable_end();
@@ -145,7 +163,7 @@ impl Process {
     }
 
     /// Timers fire, cleaners and retention get on.
-    async fn pass_time(&mut self) {
+    pub(crate) async fn pass_time(&mut self) {
         let time = Duration::from_micros(self.rng.below(20_000));
         self.start.reactors[0].sleep(time).await;
     }

@@ -133,7 +133,8 @@ impl Chart<'_> {
             let half = name.chars().count() as f64 * TICK_CHARACTER / 2.0;
             if x - half >= free_from {
                 free_from = x + half + TICK_CHARACTER;
-                let (y, name) = (bottom + 18.0, escape(name));
+                // At the right edge it stays inside the figure.
+                let (x, y, name) = (x.min(WIDTH - half), bottom + 18.0, escape(name));
                 let _ = writeln!(
                     svg,
                     "<text class=\"tick middle\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>"
@@ -232,6 +233,15 @@ mod tests {
         let svg = Chart { title: "t", x_label: "x", x_ticks, lines, is_continuous: true }.draw();
         let named = rates.map(|rate| svg.contains(&format!(">{rate}<")));
         assert_eq!(named, [true, true, false, true, true], "{svg}");
+    }
+
+    #[test]
+    fn a_long_name_at_the_edge_stays_inside() {
+        let x_ticks = vec![(0.0, "0".to_owned()), (1.0, "1,000,000,000".into())];
+        let lines = vec![Line { name: "a".into(), points: vec![(0.0, 70.0), (1.0, 70.0)] }];
+        let svg = Chart { title: "t", x_label: "x", x_ticks, lines, is_continuous: true }.draw();
+        let at = format!("x=\"{:.1}\" y=\"348.0\">1,000,000,000<", WIDTH - 6.5 * TICK_CHARACTER);
+        assert!(svg.contains(&at), "{at} in {svg}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn rate(level: &Level) -> String {
 }
 
 fn table(levels: &[Level]) -> String {
-    let mut html = "<table>\n<thead><tr><th>records a second</th><th>broker</th><th>p50</th><th>p99</th><th>p99.9</th>\
+    let mut html = "<table class=\"rates\">\n<thead><tr><th>records a second</th><th>broker</th><th>p50</th><th>p99</th><th>p99.9</th>\
                     <th>slowest</th><th>end to end p99</th><th>CPU a record</th></tr></thead>\n<tbody>\n"
         .to_owned();
     for level in levels {

@@ -75,6 +75,11 @@ impl Log {
         let mut plan = match planned {
             Ok(Some(plan)) => plan,
             Ok(None) => return Ok(None),
+            // What the next start takes for indexed must be: without its last entry a time index passes over its newest records.
+            Err(error) if is_storage_full(&error) => {
+                let dir = self.directory();
+                return Err(StorageError::io("write to an index of a log in", &dir)(error));
+            }
             Err(error) => {
                 self.go_offline(&format!("cannot write to an index: {error}"));
                 return Ok(None);
@@ -158,8 +163,7 @@ impl State {
             }
             match segment.flush_indexes() {
                 Ok(()) if index < active && Some(segment.base) != renaming => segment.files = None,
-                Err(error) if !is_storage_full(&error) => return Err(error),
-                _ => {}
+                flushed => flushed?,
             }
         }
         Ok(())

@@ -85,13 +85,20 @@ impl Log {
                 return Ok(None);
             }
         };
-        // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on.
+        // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on. One that a
+        // later round would bring lies before the recovery point of this one, where nobody looks whether it is whole.
         for (offset, snapshot) in snapshots {
             let path = Kind::ProducerSnapshot.path(&dir, offset);
             match self.put(&path, &snapshot).await {
                 Ok(()) => plan.snapshots.push(offset),
+                // The log was deleted meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+                Err(error) if is_storage_full(&error) => {
+                    return Err(StorageError::io("write", &path)(error));
+                }
                 Err(error) => {
-                    tracing::warn!(snapshot = %path.display(), %error, "cannot be written yet");
+                    self.go_offline(&format!("cannot write a producer snapshot: {error}"));
+                    return Ok(None);
                 }
             }
         }

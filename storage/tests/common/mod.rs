@@ -170,7 +170,7 @@ pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
 }
 
 /// Runs `run` with each seed; a panic is told with the command that replays it.
-pub(crate) fn each_seed(test: &str, seeds: std::ops::Range<u64>, run: impl Fn(u64)) {
+pub(crate) fn each_seed(test: &str, seeds: impl IntoIterator<Item = u64>, run: impl Fn(u64)) {
     let mut failed = Vec::new();
     for seed in seeds {
         let run = std::panic::AssertUnwindSafe(|| run(seed));

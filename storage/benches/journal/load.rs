@@ -237,8 +237,9 @@ impl Load {
         let before = self.manager.round_stats();
         let begin = self.reactor.now();
         let mut ends = Vec::with_capacity(logs.len());
+        // What an append stamps lies outside the checksum: the next may have the same bytes.
+        let mut bytes = self.batch.clone();
         for log in logs {
-            let mut bytes = self.batch.clone();
             let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
             ends.push(appended.expect("the disk takes it").last_offset.plus(1));
         }

@@ -1,6 +1,6 @@
 //! Durable records a second (of 1 KiB, or `--record-kib`) on the real reactor and disk: the shard's journal, beside an
 //! `fdatasync` of the log for each record, beside those in groups, beside the bare device given writes of the journal's
-//! sizes. One after the other, as often as `--runs` says: `cargo bench -p ringlane-storage --bench journal -- --dir DIR`.
+//! sizes, alone and with each byte written once more. One after the other, as often as `--runs` says: `cargo bench -p ringlane-storage --bench journal -- --dir DIR`.
 //! Some minutes; needs 6 GiB of space.
 
 mod args;
@@ -45,7 +45,7 @@ fn main() {
     }
 }
 
-/// One run of all three sides.
+/// One run of all sides.
 fn run(args: &Args, shape: args::Shape) -> Row {
     let dir = args.dir.join(format!("ringlane-journal-bench-{}", std::process::id()));
     let side = |side| {
@@ -56,11 +56,13 @@ fn run(args: &Args, shape: args::Shape) -> Row {
     let grouped = side(Side::Grouped);
     let journal = side(Side::Journal);
     let group_bytes = journal.group_bytes().max(1) as usize;
-    let device = on_a_shard({
+    let bare = |twice| {
         let (args, dir) = (args.clone(), dir.clone());
-        move |reactor| device::run(reactor, args.clone(), dir.clone(), group_bytes)
-    });
-    Row { shape, fdatasync, grouped, journal, device }
+        on_a_shard(move |reactor| {
+            device::run(reactor, args.clone(), dir.clone(), group_bytes, twice)
+        })
+    };
+    Row { shape, fdatasync, grouped, journal, device: bare(false), device_twice: bare(true) }
 }
 
 /// Runs `work` on a shard of its own and gives its result.

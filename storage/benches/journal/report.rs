@@ -10,6 +10,8 @@ pub(crate) struct Row {
     pub(crate) grouped: Outcome,
     pub(crate) journal: Outcome,
     pub(crate) device: Device,
+    /// With each byte written once more beside.
+    pub(crate) device_twice: Device,
 }
 
 impl Row {
@@ -24,8 +26,16 @@ impl Row {
 
     /// The journal's bytes a second, padding included, over those of the device with writes of their average size.
     fn of_device(&self) -> f64 {
-        let bytes = self.journal.journal.bytes as f64 / self.journal.elapsed.as_secs_f64();
-        bytes / self.device.bytes_per_second()
+        self.journal_bytes_per_second() / self.device.bytes_per_second()
+    }
+
+    /// The same, where the device writes each byte once more beside, as the segments' write-back does.
+    fn of_device_twice(&self) -> f64 {
+        self.journal_bytes_per_second() / self.device_twice.bytes_per_second()
+    }
+
+    fn journal_bytes_per_second(&self) -> f64 {
+        self.journal.journal.bytes as f64 / self.journal.elapsed.as_secs_f64()
     }
 
     fn entries_per_group(&self) -> f64 {
@@ -65,16 +75,17 @@ pub(crate) fn print(rows: &[Row], json: bool) {
     };
     if !json {
         println!(
-            "  median: {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device\n",
+            "  median: {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device, {:.2} of it with each byte twice\n",
             middle(&Row::ratio),
             middle(&Row::of_grouped),
-            middle(&Row::of_device)
+            middle(&Row::of_device),
+            middle(&Row::of_device_twice)
         );
     }
 }
 
 fn print_row(row: &Row) {
-    let Row { shape, fdatasync, grouped, journal, device } = row;
+    let Row { shape, fdatasync, grouped, journal, device, device_twice } = row;
     println!(
         "{} partitions, {} requests in flight with a record for each",
         shape.partitions, shape.depth
@@ -90,8 +101,8 @@ fn print_row(row: &Row) {
     for (name, waits) in ["no round running", "a round running"].iter().zip(&journal.waits) {
         line(name, waits.len() as f64 / journal.elapsed.as_secs_f64(), waits);
     }
-    let writes = device.writes as f64 / device.elapsed.as_secs_f64();
-    line("bare device, writes/s", writes, &device.waits);
+    line("bare device, writes/s", device.writes_per_second(), &device.waits);
+    line("each byte twice", device_twice.writes_per_second(), &device_twice.waits);
     let (stats, rounds) = (journal.journal, journal.rounds);
     println!(
         "  {:.1} turnovers in {:.1} s (records/s of each: {}); groups of {:.1} entries, {:.1} KiB, {:.0}/s; {} waits for a file",
@@ -110,10 +121,11 @@ fn print_row(row: &Row) {
         rounds.sync_time_max.as_secs_f64() * 1e3,
     );
     println!(
-        "  {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device",
+        "  {:.1} times fdatasync, {:.1} times groups of them, {:.2} of the device, {:.2} of it with each byte twice",
         row.ratio(),
         row.of_grouped(),
-        row.of_device()
+        row.of_device(),
+        row.of_device_twice()
     );
 }
 
@@ -123,7 +135,7 @@ fn rates(outcome: &Outcome) -> String {
 }
 
 fn print_json(row: &Row) {
-    let Row { shape, fdatasync, grouped, journal, device } = row;
+    let Row { shape, fdatasync, grouped, journal, device, device_twice } = row;
     let side = |outcome: &Outcome| {
         format!(
             r#"{{"records":{},"seconds":{:.3},"wait_us":{:?},"wait_us_in_round":{:?}}}"#,
@@ -135,7 +147,7 @@ fn print_json(row: &Row) {
     };
     let (stats, rounds) = (journal.journal, journal.rounds);
     println!(
-        r#"{{"partitions":{},"depth":{},"fdatasync":{},"grouped":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"ratio":{:.2},"of_device":{:.3}}}"#,
+        r#"{{"partitions":{},"depth":{},"fdatasync":{},"grouped":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"twice_writes":{},"twice_seconds":{:.3},"ratio":{:.2},"of_device":{:.3},"of_device_twice":{:.3}}}"#,
         shape.partitions,
         shape.depth,
         side(fdatasync),
@@ -152,7 +164,10 @@ fn print_json(row: &Row) {
         device.writes,
         device.elapsed.as_secs_f64(),
         quantiles(&device.waits),
+        device_twice.writes,
+        device_twice.elapsed.as_secs_f64(),
         row.ratio(),
         row.of_device(),
+        row.of_device_twice(),
     );
 }

@@ -13,7 +13,7 @@ mod names;
 mod scan;
 mod zero_fill;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -27,6 +27,7 @@ pub use format::{
     entry_bytes, parse_group,
 };
 use group::OpenGroup;
+pub use group::Seat;
 pub(crate) use late_writes::wait_for_late_writes;
 pub(crate) use names::journal_files;
 pub use names::{ShardJournal, journals, remove_journal};
@@ -37,6 +38,8 @@ use crate::turnstile::Turnstile;
 
 /// Who has entries in the journal: a log. Called from the journal's own task, with nothing of the journal borrowed.
 pub trait Client {
+    /// Where the journal keeps its place among the logs of a group. Nothing but room for it is asked of the client.
+    fn seat(&self) -> &Cell<Seat>;
     /// Every entry of this log up to `log_sequence` is durable. At most once for each group.
     fn durable(&self, log_sequence: u64);
     /// The journal failed for good: entries not yet reported durable never will be.
@@ -251,12 +254,6 @@ impl Journal {
     /// Whether a full file waits to be trimmed.
     pub fn is_checkpoint_wanted(&self) -> bool {
         self.0.state.borrow().files.full_count() > 0
-    }
-
-    /// Whether the checkpoint is urgent: half of the files are full, or a group waits for one.
-    pub fn is_filling(&self) -> bool {
-        let state = self.0.state.borrow();
-        state.waiting_for_file || state.files.full_count() * 2 >= state.files.count()
     }
 
     /// Whether there is nothing to write. [`Journal::rested`] rings when it becomes so.

@@ -16,7 +16,7 @@ mod sync;
 mod truncate;
 mod waiting;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -36,6 +36,7 @@ pub use waiting::Acknowledgeable;
 use waiting::Waiting;
 
 use crate::config::LogConfig;
+use crate::journal::Seat;
 use crate::manager::LogManager;
 use crate::shard_checkpoint::LogKey;
 use crate::turnstile::Turnstile;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     manager: LogManager,
     durable_changed: Notify,
     waiting: RefCell<Waiting>,
+    journal_seat: Cell<Seat>,
     /// When the log was opened or created.
     opened_ms: i64,
     /// Held by whoever replaces or removes files, outside of `append_turn`.

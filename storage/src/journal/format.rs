@@ -196,6 +196,18 @@ pub struct ListedLog {
 }
 
 impl ListedLog {
+    /// Takes in one more entry.
+    ///
+    /// # Panics
+    /// When it is another log's, or does not follow the last one.
+    pub(super) fn add(&mut self, head: &EntryHead) {
+        let key = (self.topic_id, self.partition);
+        assert_eq!(key, (head.topic_id, head.partition), "a log takes its own seat");
+        assert_eq!(head.log_sequence, self.last_log_sequence + 1, "a log's entries are dense");
+        self.last_log_sequence = head.log_sequence;
+        self.entries += 1;
+    }
+
     fn write(&self, bytes: &mut [u8]) {
         bytes[..16].copy_from_slice(&self.topic_id.0);
         bytes[16..20].copy_from_slice(&self.partition.0.to_be_bytes());

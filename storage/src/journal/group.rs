@@ -1,9 +1,7 @@
 //! The group that is open: its buffer, the room claimed in it, and whose entries it holds.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ringlane_batch::{PartitionIndex, TopicId};
 use ringlane_reactor::{DirectBuffer, Reactor};
 
 use super::Client;
@@ -13,6 +11,16 @@ use super::format::{BLOCK_BYTES, EntryHead, GroupBuilder, ListedLog, entry_bytes
 pub(super) struct Member {
     pub(super) log: ListedLog,
     pub(super) client: Rc<dyn Client>,
+}
+
+/// The place of a log among the members of a group. Kept at the log: with thousands of them a map of places costs more than
+/// what it finds.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Seat {
+    /// The sequence of the group; 0 is none.
+    group: u64,
+    /// Which of its members.
+    at: usize,
 }
 
 /// A group that takes no more entries.
@@ -31,7 +39,6 @@ pub(super) struct OpenGroup {
     /// Bytes claimed and not used yet. Claims outlive the group: they hold in whichever is open.
     reserved: usize,
     members: Vec<Member>,
-    member_of: BTreeMap<(TopicId, PartitionIndex), usize>,
     /// Buffers of the ordinary length that no group uses.
     spare: Vec<DirectBuffer>,
     group_bytes: usize,
@@ -52,7 +59,6 @@ impl OpenGroup {
             buffer,
             reserved: 0,
             members: Vec::new(),
-            member_of: BTreeMap::new(),
             spare: Vec::new(),
             group_bytes,
         }
@@ -99,33 +105,25 @@ impl OpenGroup {
             "an entry does not use what others have claimed"
         );
         self.builder.add(&mut self.buffer, head, payload);
-        let key = (head.topic_id, head.partition);
-        match self.member_of.get(&key) {
-            Some(&at) => {
-                let log = &mut self.members[at].log;
-                assert_eq!(
-                    head.log_sequence,
-                    log.last_log_sequence + 1,
-                    "a log's entries are dense"
-                );
-                log.last_log_sequence = head.log_sequence;
-                log.entries += 1;
-            }
-            None => {
-                let (topic_id, partition) = key;
-                let last_log_sequence = head.log_sequence;
-                let log = ListedLog { topic_id, partition, entries: 1, last_log_sequence };
-                self.member_of.insert(key, self.members.len());
-                self.members.push(Member { log, client: client.clone() });
-            }
+        let seat = client.seat().get();
+        if seat.group == self.sequence() {
+            self.members[seat.at].log.add(head);
+            return;
         }
+        client.seat().set(Seat { group: self.sequence(), at: self.members.len() });
+        let log = ListedLog {
+            topic_id: head.topic_id,
+            partition: head.partition,
+            entries: 1,
+            last_log_sequence: head.log_sequence,
+        };
+        self.members.push(Member { log, client: client.clone() });
     }
 
     /// Closes the group and opens the next, which lists the logs of this one and takes over the claims.
     pub(super) fn close(&mut self, reactor: &Reactor) -> ClosedGroup {
         assert!(!self.is_empty(), "only a group with entries is written");
         let members = std::mem::take(&mut self.members);
-        self.member_of.clear();
         let logs: Vec<ListedLog> = members.iter().map(|member| member.log).collect();
         let wanted = GroupBuilder::least_bytes(logs.len()) + self.reserved;
         let mut buffer = match wanted <= self.group_bytes {
@@ -149,7 +147,6 @@ impl OpenGroup {
 
     /// The logs of a group that is never going to be written.
     pub(super) fn abandon(&mut self) -> Vec<Member> {
-        self.member_of.clear();
         std::mem::take(&mut self.members)
     }
 

@@ -1,6 +1,6 @@
 //! How a log is opened, closed and deleted. Its end is durable before it counts as closed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -79,6 +79,7 @@ impl Log {
             manager: manager.clone(),
             durable_changed: Notify::new(),
             waiting: RefCell::default(),
+            journal_seat: Cell::default(),
             file_turn: Turnstile::default(),
             append_turn: Turnstile::default(),
             shape_turn: Turnstile::default(),

@@ -4,6 +4,7 @@
 //! The journal proves only what it holds. A log that was not durable for a while has batches that are in no journal; until
 //! a sync covers those, groups written behind them prove nothing.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
 
 use super::{Log, Shared, State};
 use crate::error::StorageError;
-use crate::journal::Client;
+use crate::journal::{Client, Seat};
 
 /// What one sync of a log covers: taken when it begins, so that appends behind it are not claimed.
 struct Sync {
@@ -89,6 +90,10 @@ impl State {
 }
 
 impl Client for Shared {
+    fn seat(&self) -> &Cell<Seat> {
+        &self.journal_seat
+    }
+
     fn durable(&self, log_sequence: u64) {
         {
             let mut state = self.state.borrow_mut();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ringlane_batch::{Offset, PartitionIndex, TopicId};
 use ringlane_reactor::{Disk, Notify, Reactor};
 use ringlane_storage::journal::{
-    Client, Damage, EntryHead, EntryKind, Journal, JournalConfig, JournalError, Reader,
+    Client, Damage, EntryHead, EntryKind, Journal, JournalConfig, JournalError, Reader, Seat,
 };
 
 pub(crate) const ID: u64 = 0xfeed;
@@ -31,13 +31,14 @@ pub(crate) struct CountedLog {
     pub(crate) calls: Cell<u64>,
     pub(crate) failure: RefCell<Option<String>>,
     pub(crate) bell: Notify,
+    seat: Cell<Seat>,
 }
 
 impl CountedLog {
     pub(crate) fn new(number: i32, added: u64) -> Rc<Self> {
         let (added, durable) = (Cell::new(added), Cell::new(added));
         let (calls, failure, bell) = (Cell::default(), RefCell::default(), Notify::new());
-        Rc::new(Self { number, added, durable, calls, failure, bell })
+        Rc::new(Self { number, added, durable, calls, failure, bell, seat: Cell::default() })
     }
 
     pub(crate) fn as_client(self: &Rc<Self>) -> Rc<dyn Client> {
@@ -67,6 +68,10 @@ impl CountedLog {
 }
 
 impl Client for CountedLog {
+    fn seat(&self) -> &Cell<Seat> {
+        &self.seat
+    }
+
     fn durable(&self, log_sequence: u64) {
         assert!(log_sequence > self.durable.get(), "told once of each entry");
         assert!(log_sequence <= self.added.get(), "told of what was added");

@@ -17,7 +17,7 @@ use ringlane_reactor::{Disk, File, OpenOptions};
 use crate::log::DamagedRange;
 use crate::names::Kind;
 
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Spare};
 pub(crate) use index::{Entry, Index};
 pub(crate) use offset_index::OffsetEntry;
 pub(crate) use offset_index::synced_below as offsets_below;
@@ -64,6 +64,8 @@ pub(crate) struct Segment {
     pub(crate) len: u64,
     /// The last of them, which the file does not have yet.
     held: Held,
+    /// Memory for what is held next.
+    spare: Option<Spare>,
     pub(crate) offset_index: Index<OffsetEntry>,
     pub(crate) time_index: Index<TimeEntry>,
     /// The largest timestamp, and the last offset of the first batch that has it. `None` while unknown or without one.
@@ -92,6 +94,7 @@ impl Segment {
             base,
             len: 0,
             held: Held::default(),
+            spare: None,
             offset_index: Index::new(0),
             time_index: Index::new(0),
             max_timestamp: None,
@@ -117,6 +120,7 @@ impl Segment {
             base,
             len,
             held: Held::default(),
+            spare: None,
             offset_index: Index::new(offset_entries),
             time_index: Index::new(time_entries),
             max_timestamp: None,

@@ -68,6 +68,9 @@ impl Log {
         // From here on nothing waits: the segment, the journal and the log's memory change together.
         let could_hold = self.0.state.borrow().could_hold(batch.len());
         let hold = could_hold && self.0.manager.may_hold(batch.len() as u64);
+        if hold {
+            self.lend_spare();
+        }
         let written = self.change(|state| state.write(batch, epoch, origin, now_ms, hold));
         let (appended, head) = match written {
             Ok(written) => written,

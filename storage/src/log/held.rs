@@ -9,8 +9,8 @@ use crate::error::is_storage_full;
 
 /// A larger batch is written at once: it gains nothing by company.
 const BATCH_BYTES_MAX: usize = 16 << 10;
-/// Of one log.
-const HELD_BYTES_MAX: u64 = 64 << 10;
+/// Of one log, whatever the others hold: what is written at once keeps the shard from everything else.
+const HELD_BYTES_MAX: u64 = 512 << 10;
 
 impl State {
     /// Whether the next batch, of so many bytes, may be held back: the journal will prove it, and everything before it.
@@ -41,16 +41,33 @@ impl Log {
         let before = state.active().held_bytes();
         let changed = change(&mut state);
         let after = state.active().held_bytes();
+        let spare = state.active_mut().give_back();
         drop(state);
+        self.0.manager.keep_spare(spare);
         if before != after {
             self.0.manager.held_changed(self, before, after);
         }
         changed
     }
 
+    /// Gives the active segment memory for what it holds next, if any is to spare.
+    pub(super) fn lend_spare(&self) {
+        let active = |state: &mut State| state.active().wants_memory();
+        if active(&mut self.0.state.borrow_mut())
+            && let Some(spare) = self.0.manager.spare()
+        {
+            self.0.state.borrow_mut().active_mut().lend(spare);
+        }
+    }
+
     /// Says whether the log is among those that wait to be written, and answers whether it was.
     pub(crate) fn wait_to_be_written(&self, waits: bool) -> bool {
         std::mem::replace(&mut self.0.state.borrow_mut().waits_to_be_written, waits)
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.0.state.borrow().active().held_bytes()
     }
 
     /// Writes what is held.

@@ -10,11 +10,18 @@ use std::rc::{Rc, Weak};
 
 use super::LogManager;
 use crate::log::{Log, Shared};
+use crate::segment::Spare;
 
 /// Of all logs of a shard and directory together.
-const HELD_BYTES_MAX: u64 = 8 << 20;
-/// So many logs are written to before other tasks get their turn.
+///
+/// With 2,000 partitions 16 KiB each: a write of 4 KiB costs the shard as much again as one of 16.
+const HELD_BYTES_MAX: u64 = 32 << 20;
+/// What a log's part in that is while there are few. On average: who began first is written first, so that logs that are
+/// appended to alike are written one by one, with twice as much, and not all at the same moment.
+const LOG_SHARE_BYTES: u64 = 64 << 10;
+/// So many logs are written to, and about so many bytes, before other tasks get their turn.
 const LOGS_PER_TURN: usize = 16;
+const BYTES_PER_TURN: u64 = 256 << 10;
 /// What may be held until the next look at the free space is this part of it: every shard may take one.
 const PART_OF_FREE_SPACE: u64 = 256;
 
@@ -26,8 +33,44 @@ pub(super) struct HeldBack {
     logs: RefCell<VecDeque<Weak<Shared>>>,
     /// What may still be held before the free space is looked at again.
     allowance: Cell<u64>,
+    /// Memory that was held in, the warmest last, and how many bytes it is.
+    spare: RefCell<Vec<Spare>>,
+    spare_bytes: Cell<u64>,
     /// A task waits for the journal to have nothing to do.
     waits: Cell<bool>,
+}
+
+/// What a task has written since others had their turn.
+#[derive(Default)]
+pub(super) struct Turn {
+    logs: usize,
+    bytes: u64,
+}
+
+impl Turn {
+    /// Takes note of a log that was written to. Answers whether others are to go first now.
+    pub(super) fn is_over(&mut self, bytes: u64) -> bool {
+        self.logs += 1;
+        self.bytes += bytes;
+        let is_over = self.logs >= LOGS_PER_TURN || self.bytes >= BYTES_PER_TURN;
+        if is_over {
+            *self = Self::default();
+        }
+        is_over
+    }
+}
+
+impl HeldBack {
+    /// What all logs together may hold, so many as they are.
+    fn bytes_max(&self) -> u64 {
+        let logs = self.logs.borrow().len() as u64;
+        HELD_BYTES_MAX.min(logs * LOG_SHARE_BYTES)
+    }
+
+    fn forget_spares(&self) {
+        self.spare.take();
+        self.spare_bytes.set(0);
+    }
 }
 
 impl LogManager {
@@ -55,7 +98,26 @@ impl LogManager {
             held.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
             self.write_when_idle();
         }
-        while held.bytes.get() > HELD_BYTES_MAX && self.write_oldest() {}
+        while held.bytes.get() > held.bytes_max() && self.write_oldest() {}
+    }
+
+    /// Memory for a log to hold in, if any is left over.
+    pub(crate) fn spare(&self) -> Option<Spare> {
+        let held = &self.0.held;
+        let spare = held.spare.borrow_mut().pop()?;
+        held.spare_bytes.set(held.spare_bytes.get() - spare.capacity() as u64);
+        Some(spare)
+    }
+
+    /// Keeps memory for the next log that holds something, as long as the shard is busy.
+    pub(crate) fn keep_spare(&self, spare: Option<Spare>) {
+        let Some(spare) = spare else { return };
+        let held = &self.0.held;
+        let bytes = held.spare_bytes.get() + spare.capacity() as u64;
+        if bytes <= HELD_BYTES_MAX && held.waits.get() {
+            held.spare_bytes.set(bytes);
+            held.spare.borrow_mut().push(spare);
+        }
     }
 
     /// Has everything written that is held when the journal has nothing to do.
@@ -68,6 +130,7 @@ impl LogManager {
             this.write_held().await;
             // Others may take the space before the next batch comes.
             this.0.held.allowance.set(0);
+            this.0.held.forget_spares();
             this.0.held.waits.set(false);
         };
         self.spawn_background(write);
@@ -75,16 +138,16 @@ impl LogManager {
 
     async fn write_held(&self) {
         let Some(journal) = self.0.journal.get() else { return };
-        let mut written = 0;
+        let mut turn = Turn::default();
         while !self.0.held.logs.borrow().is_empty() {
             let rested = journal.rested();
             if !journal.is_resting() {
                 rested.await;
                 continue;
             }
+            let before = self.0.held.bytes.get();
             self.write_oldest();
-            written += 1;
-            if written % LOGS_PER_TURN == 0 {
+            if turn.is_over(before.saturating_sub(self.0.held.bytes.get())) {
                 self.0.reactor.yield_now().await;
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ringlane_reactor::{OneshotSender, oneshot};
 
+use super::held::Turn;
 use super::write_back::WriteBack;
 use super::{Inner, LogManager};
 use crate::error::StorageError;
@@ -22,8 +23,6 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// So many bytes are appended at a stretch.
 const STRETCH_BYTES: u64 = 64 << 10;
-/// So many logs tell their state before other tasks get their turn.
-const LOGS_PER_TURN: usize = 32;
 
 /// What the rounds of checkpoints have done since the manager was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -201,11 +200,13 @@ impl LogManager {
 
     async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {
         let mut plans = Vec::with_capacity(dirty.len());
-        for (n, log) in dirty.iter().enumerate() {
+        let mut turn = Turn::default();
+        for log in dirty {
+            let bytes = log.held_bytes();
             if let Some(plan) = log.plan_checkpoint().await? {
                 plans.push((log.clone(), plan));
             }
-            if n % LOGS_PER_TURN == LOGS_PER_TURN - 1 {
+            if turn.is_over(bytes) {
                 self.0.reactor.yield_now().await;
             }
         }

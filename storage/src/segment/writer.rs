@@ -6,7 +6,7 @@ use std::io;
 use ringlane_batch::{BatchView, Offset, TimestampMs};
 use ringlane_reactor::File;
 
-use super::held::Held;
+use super::held::{Held, Spare};
 use super::offset_index::can_hold;
 use super::{Located, OffsetEntry, Segment, TimeEntry};
 use crate::config::LogConfig;
@@ -88,6 +88,11 @@ impl Segment {
     pub(crate) fn hold(&mut self, batch: &BatchView<'_>, interval: u32) {
         assert!(self.files.is_some(), "a segment that holds batches has its files open");
         self.note(&Located::of(batch, self.len), interval);
+        if self.wants_memory()
+            && let Some(spare) = self.spare.take()
+        {
+            self.held.begin_in(spare);
+        }
         self.held.push(batch.as_bytes());
     }
 
@@ -95,9 +100,24 @@ impl Segment {
     pub(crate) fn write_held(&mut self) -> io::Result<()> {
         if !self.held.is_empty() {
             self.open_log().write_at(self.held.bytes(), self.file_len())?;
-            self.held = Held::default();
+            self.spare = self.held.clear();
         }
         Ok(())
+    }
+
+    /// Whether the next batch that is held needs memory.
+    pub(crate) fn wants_memory(&self) -> bool {
+        self.held.has_none()
+    }
+
+    /// Memory for it.
+    pub(crate) fn lend(&mut self, spare: Spare) {
+        self.spare = Some(spare);
+    }
+
+    /// Memory that it does not need any more.
+    pub(crate) fn give_back(&mut self) -> Option<Spare> {
+        self.spare.take()
     }
 
     /// Closes the files. What is held is in the journal alone from now on.

@@ -52,10 +52,8 @@ impl Log {
 
     /// Gives the active segment memory for what it holds next, if any is to spare.
     pub(super) fn lend_spare(&self) {
-        let active = |state: &mut State| state.active().wants_memory();
-        if active(&mut self.0.state.borrow_mut())
-            && let Some(spare) = self.0.manager.spare()
-        {
+        let wants_memory = self.0.state.borrow().active().wants_memory();
+        if wants_memory && let Some(spare) = self.0.manager.spare() {
             self.0.state.borrow_mut().active_mut().lend(spare);
         }
     }

@@ -11,6 +11,7 @@ from kafka.structs import OffsetAndMetadata
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 DEADLINE_S = 30
+POLL_MS = 1000
 
 
 class Broker:
@@ -32,6 +33,15 @@ class Broker:
     def consumer(self, *topics, **config):
         config.setdefault("auto_offset_reset", "earliest")
         return KafkaConsumer(*topics, bootstrap_servers=self.address, **config)
+
+    def group_consumer(self, topic, group, **config):
+        # kafka-python 3.0.12 can hang, with Kafka too, when new metadata makes it join again while it joins, or when a poll
+        # ends in the middle of joining (the answer with its assignment has come, and is not looked at): so metadata first,
+        # and polls of POLL_MS.
+        consumer = self.consumer(group_id=group, **config)
+        wait_until("the metadata is there", lambda: consumer.partitions_for_topic(topic))
+        consumer.subscribe([topic])
+        return consumer
 
 
 def with_admin(broker, use):
@@ -58,7 +68,7 @@ def read(consumer, count):
     """The next `count` records, or fewer at the deadline (the caller compares)."""
     records, deadline = [], time.monotonic() + DEADLINE_S
     while len(records) < count and time.monotonic() < deadline:
-        for batch in consumer.poll(timeout_ms=200, max_records=count - len(records)).values():
+        for batch in consumer.poll(timeout_ms=POLL_MS, max_records=count - len(records)).values():
             records.extend(batch)
     return records
 
@@ -157,17 +167,13 @@ class Member(threading.Thread):
 
     def __init__(self, broker, topic, group):
         super().__init__(daemon=True)
-        self.consumer = broker.consumer(
-            group_id=group, auto_commit_interval_ms=100, heartbeat_interval_ms=200, session_timeout_ms=10_000)
-        # kafka-python 3.0.12 can hang, with Kafka too, when new metadata makes it join again while it joins, or when a poll
-        # ends in the middle of joining: so metadata first, and polls of a second.
-        wait_until("the metadata is there", lambda: self.consumer.partitions_for_topic(topic))
-        self.consumer.subscribe([topic])
+        self.consumer = broker.group_consumer(
+            topic, group, auto_commit_interval_ms=100, heartbeat_interval_ms=200, session_timeout_ms=10_000)
         self.assigned, self.records, self.stopping = set(), [], threading.Event()
 
     def run(self):
         while not self.stopping.is_set():
-            for batch in self.consumer.poll(timeout_ms=1000).values():
+            for batch in self.consumer.poll(timeout_ms=POLL_MS).values():
                 self.records.extend((r.partition, r.offset, r.value) for r in batch)
             self.assigned = {p.partition for p in self.consumer.assignment()}
         self.consumer.close()
@@ -231,12 +237,12 @@ def commit_and_resume(broker):
         producer.send(topic, b"%d" % i)
     producer.close()
     partition = TopicPartition(topic, 0)
-    consumer = broker.consumer(topic, group_id=group, enable_auto_commit=False)
+    consumer = broker.group_consumer(topic, group, enable_auto_commit=False)
     same(5, len(read(consumer, 5)))
     consumer.commit({partition: OffsetAndMetadata(5, "a note", -1)})
     same(5, consumer.committed(partition))
     consumer.close()
-    consumer = broker.consumer(topic, group_id=group, enable_auto_commit=False)
+    consumer = broker.group_consumer(topic, group, enable_auto_commit=False)
     same(b"5", read(consumer, 1)[0].value)
     same("a note", consumer.committed(partition, metadata=True).metadata)
     consumer.close()

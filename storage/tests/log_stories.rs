@@ -478,6 +478,32 @@ fn a_failed_write_takes_the_log_offline() {
 }
 
 #[test]
+fn a_producer_snapshot_that_cannot_be_written_takes_the_log_offline() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        while log.segment_count() == 1 {
+            append(&log, batch(1)).await;
+        }
+        durable(&log).await;
+        let file = dir().join(format!("{:020}.log", log.log_end().0 - 1));
+        let file = reactor.disk().open(&file, OpenOptions::READ).await.unwrap();
+        while file.len().unwrap() == 0 {
+            reactor.yield_now().await;
+        }
+        log
+    });
+    // All that is left to write for the round is the snapshot at the second segment's base.
+    let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    simulation.block_on(host, |_| async move {
+        assert!(log.checkpoint().await.is_err());
+        let reason = log.is_offline().expect("its producers would be unknown after a truncation");
+        assert!(reason.contains("producer snapshot"), "{reason}");
+    });
+}
+
+#[test]
 fn who_waits_for_an_acknowledgement_is_woken_by_it_and_by_the_end_of_the_log() {
     run(|reactor| async move {
         let log = create(&reactor, LogConfig::default()).await;

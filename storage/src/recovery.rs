@@ -261,6 +261,7 @@ impl Recovery<'_> {
     ) -> Result<Segment, StorageError> {
         let failed = || StorageError::io("recover a segment in", self.dir);
         if let Some(start) = &start
+            && !start.has_tail()
             && listing.has_nothing_behind(start)
         {
             let mut segment = Segment::closed(base, self.now_ms);
@@ -271,7 +272,10 @@ impl Recovery<'_> {
         let files = opened.map_err(failed())?;
         let mut segment = Segment::new(base, files.clone(), self.now_ms);
         match start {
-            Some(start) if listing.has_entries_of(&start) => {
+            Some(start)
+                if listing.has_entries_of(&start)
+                    && start.tail_follows(&files).await.map_err(failed())? =>
+            {
                 let (offsets, timestamps) = start.entries_bytes();
                 files.offset_index.set_len(offsets).map_err(failed())?;
                 files.time_index.set_len(timestamps).map_err(failed())?;

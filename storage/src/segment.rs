@@ -18,9 +18,8 @@ use crate::log::DamagedRange;
 use crate::names::Kind;
 
 pub(crate) use held::{Held, Spare};
-pub(crate) use index::{Entry, Index};
+pub(crate) use index::{Entry, Index, last as last_entry};
 pub(crate) use offset_index::OffsetEntry;
-pub(crate) use offset_index::synced_below as offsets_below;
 pub(crate) use reader::{
     Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, largest_from, locate,
     read_batches,
@@ -95,8 +94,8 @@ impl Segment {
             len: 0,
             held: Held::default(),
             spare: None,
-            offset_index: Index::new(0),
-            time_index: Index::new(0),
+            offset_index: Index::new(0, Vec::new()),
+            time_index: Index::new(0, Vec::new()),
             max_timestamp: None,
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,
@@ -121,8 +120,8 @@ impl Segment {
             len,
             held: Held::default(),
             spare: None,
-            offset_index: Index::new(offset_entries),
-            time_index: Index::new(time_entries),
+            offset_index: Index::new(offset_entries, Vec::new()),
+            time_index: Index::new(time_entries, Vec::new()),
             max_timestamp: None,
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,

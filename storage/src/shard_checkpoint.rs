@@ -7,7 +7,8 @@
 //! then for each log:
 //! topic id 16 bytes · partition i32 · log sequence u64 · log start i64 · recovery point i64 · segment base i64 · position u64
 //! · offset index entries u32 · time index entries u32 · first timestamp i64 · largest timestamp i64 · its offset i64 (-1: none)
-//! · epochs u32, each i32 and i64 · bytes of producers u32, then these as in a `.snapshot` file
+//! · epochs u32, each i32 and i64 · bytes of producers u32, then these as in a `.snapshot` file · offset index entries behind
+//! those u32, each as in a `.index` file · time index entries behind those u32, each as in a `.timeindex` file
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,13 +23,15 @@ use ringlane_reactor::Disk;
 
 use crate::error::StorageError;
 use crate::leader_epochs::LeaderEpochs;
-use crate::segment::TimeEntry;
+use crate::segment::{Entry, OffsetEntry, TimeEntry};
 
 /// Which log: its topic's id and its partition.
 pub type LogKey = (TopicId, PartitionIndex);
 
 const MAGIC: u32 = u32::from_be_bytes(*b"RLCK");
-const VERSION: i16 = 1;
+const VERSION: i16 = 2;
+/// Had no index entries.
+const VERSION_WITHOUT_ENTRIES: i16 = 1;
 /// Magic and checksum.
 const PREFIX_LEN: usize = 8;
 /// No file is larger: 4 GiB name ten million logs.
@@ -46,9 +49,11 @@ pub(crate) struct Record {
     /// The segment that ends there, and where in its `.log` file that is.
     pub(crate) segment_base: Offset,
     pub(crate) position: u64,
-    /// How many entries of its index files lie before it.
+    /// How many entries of its index files lie before it, and those that follow in memory.
     pub(crate) offset_entries: u32,
     pub(crate) time_entries: u32,
+    pub(crate) offset_tail: Vec<OffsetEntry>,
+    pub(crate) time_tail: Vec<TimeEntry>,
     pub(crate) first_timestamp: TimestampMs,
     pub(crate) max_timestamp: Option<TimeEntry>,
     pub(crate) epochs: LeaderEpochs,
@@ -141,7 +146,8 @@ impl ShardCheckpoint {
         rest: &mut &[u8],
         shard: u16,
     ) -> Result<Result<Self, &'static str>, bytes::TryGetError> {
-        if rest.try_get_i16()? != VERSION {
+        let version = rest.try_get_i16()?;
+        if version != VERSION && version != VERSION_WITHOUT_ENTRIES {
             return Ok(Err(
                 "the version of the file is not known: it was written by a newer ringlane",
             ));
@@ -153,7 +159,7 @@ impl ShardCheckpoint {
         let count = rest.try_get_u32()?;
         let mut records = BTreeMap::new();
         for _ in 0..count {
-            match Record::decode(rest)? {
+            match Record::decode(rest, version)? {
                 Ok((key, record)) => _ = records.insert(key, Arc::new(record)),
                 Err(reason) => return Ok(Err(reason)),
             }
@@ -187,10 +193,13 @@ impl Record {
         }
         bytes.put_u32(u32::try_from(self.producers.len()).expect("a snapshot is below 4 GiB"));
         bytes.put_slice(&self.producers);
+        put_entries(&self.offset_tail, self.segment_base, bytes);
+        put_entries(&self.time_tail, self.segment_base, bytes);
     }
 
     fn decode(
         rest: &mut &[u8],
+        version: i16,
     ) -> Result<Result<(LogKey, Self), &'static str>, bytes::TryGetError> {
         let mut topic_id = TopicId::ZERO;
         rest.try_copy_to_slice(&mut topic_id.0)?;
@@ -214,6 +223,15 @@ impl Record {
         };
         *rest = behind;
         let [start, point, base] = offsets.map(Offset);
+        let (mut offset_tail, mut time_tail) = (Vec::<OffsetEntry>::new(), Vec::<TimeEntry>::new());
+        if version != VERSION_WITHOUT_ENTRIES {
+            (offset_tail, time_tail) = (take_entries(base, rest)?, take_entries(base, rest)?);
+        }
+        let are_ordered = offset_tail.is_sorted_by(|a, b| a.offset < b.offset)
+            && time_tail.is_sorted_by(|a, b| a.offset < b.offset && a.timestamp < b.timestamp);
+        if !are_ordered {
+            return Ok(Err("the index entries of a log are out of order"));
+        }
         let Some(epochs) = LeaderEpochs::from_entries(epochs) else {
             return Ok(Err("the epochs of a log are out of order"));
         };
@@ -228,6 +246,8 @@ impl Record {
             position,
             offset_entries,
             time_entries,
+            offset_tail,
+            time_tail,
             first_timestamp,
             max_timestamp: Some(max).filter(|max| max.offset >= Offset::ZERO),
             epochs,
@@ -235,6 +255,21 @@ impl Record {
         };
         Ok(Ok((key, record)))
     }
+}
+
+fn put_entries<E: Entry>(entries: &[E], base: Offset, bytes: &mut Vec<u8>) {
+    bytes.put_u32(u32::try_from(entries.len()).expect("few entries wait in memory"));
+    entries.iter().for_each(|entry| entry.encode(base.0, bytes));
+}
+
+fn take_entries<E: Entry>(base: Offset, rest: &mut &[u8]) -> Result<Vec<E>, bytes::TryGetError> {
+    let count = rest.try_get_u32()? as usize;
+    let requested = count.saturating_mul(E::LEN);
+    let Some((entries, behind)) = rest.split_at_checked(requested) else {
+        return Err(bytes::TryGetError { requested, available: rest.len() });
+    };
+    *rest = behind;
+    Ok(entries.chunks_exact(E::LEN).map(|entry| E::decode(base.0, entry)).collect())
 }
 
 #[cfg(test)]
@@ -253,12 +288,20 @@ mod tests {
             position: 4321,
             offset_entries: 7,
             time_entries: 3,
+            offset_tail: [80, 90].map(|n| OffsetEntry { offset: Offset(n), position: 40 }).to_vec(),
+            time_tail: vec![TimeEntry { timestamp: TimestampMs(12), offset: Offset(99) }],
             first_timestamp: TimestampMs(11),
             max_timestamp: Some(TimeEntry { timestamp: TimestampMs(12), offset: Offset(99) }),
             epochs,
             producers: vec![1, 2, 3],
         };
-        let idle = Record { max_timestamp: None, producers: Vec::new(), ..record.clone() };
+        let idle = Record {
+            max_timestamp: None,
+            producers: Vec::new(),
+            offset_tail: Vec::new(),
+            time_tail: Vec::new(),
+            ..record.clone()
+        };
         let key = |n| (TopicId([n; 16]), PartitionIndex(i32::from(n)));
         let records = BTreeMap::from([(key(1), record.into()), (key(2), idle.into())]);
         ShardCheckpoint { journal_id: 77, first_group: 1234, records }
@@ -275,6 +318,19 @@ mod tests {
             damaged[at] ^= 1;
             assert!(ShardCheckpoint::decode(&damaged, 3).is_err(), "bit flipped at {at}");
         }
+    }
+
+    #[test]
+    fn the_version_before_is_read_still() {
+        let mut checkpoint = sample();
+        checkpoint.records.pop_first();
+        let mut bytes = checkpoint.encode(3);
+        // Two counts of no entries.
+        bytes.truncate(bytes.len() - 8);
+        bytes[PREFIX_LEN..PREFIX_LEN + 2].copy_from_slice(&VERSION_WITHOUT_ENTRIES.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[PREFIX_LEN..]);
+        bytes[4..PREFIX_LEN].copy_from_slice(&crc.to_be_bytes());
+        assert_eq!(ShardCheckpoint::decode(&bytes, 3), Ok(checkpoint));
     }
 
     #[test]

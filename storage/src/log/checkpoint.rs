@@ -141,7 +141,13 @@ impl Log {
 
     /// Closes the log's files unless they were used since this was last asked. Answers whether none are open now.
     pub(crate) fn close_files_if_unused(&self) -> bool {
-        self.change(State::close_files_if_unused)
+        let entries_wait = self.0.state.borrow().active().index_entries_wait();
+        let closed = self.change(State::close_files_if_unused);
+        if closed && entries_wait {
+            // What the shard's checkpoint says of the log is true still, but a start would open the files for it.
+            self.mark_dirty();
+        }
+        closed
     }
 }
 
@@ -161,18 +167,21 @@ impl State {
         }))
     }
 
-    /// Writes the index entries that wait in memory, and closes what is complete. On a full device they go on waiting.
+    /// Writes the index entries of what is complete, and closes it. On a full device they go on waiting. Those of the active
+    /// segment are in the record: a round that wrote them, too, would dirty two more files of every log.
     fn flush_indexes(&mut self) -> std::io::Result<()> {
         let (active, renaming) = (self.segments.len() - 1, self.cleaning.renaming);
-        for (index, segment) in self.segments.iter_mut().enumerate() {
-            if segment.files.is_none() {
-                continue;
-            }
-            match segment.flush_indexes() {
-                Ok(()) if index < active && Some(segment.base) != renaming => segment.files = None,
-                flushed => flushed?,
+        for segment in self.segments[..active].iter_mut().filter(|segment| segment.files.is_some())
+        {
+            segment.flush_indexes()?;
+            if Some(segment.base) != renaming {
+                segment.files = None;
             }
         }
+        if self.closes {
+            return self.active_mut().flush_indexes();
+        }
+        self.active_mut().index_max_timestamp();
         Ok(())
     }
 
@@ -190,6 +199,8 @@ impl State {
             position: active.len,
             offset_entries: active.offset_index.flushed(),
             time_entries: active.time_index.flushed(),
+            offset_tail: active.offset_index.tail().to_vec(),
+            time_tail: active.time_index.tail().to_vec(),
             first_timestamp: active.first_timestamp(),
             max_timestamp: active.max_timestamp,
             epochs: self.epochs.clone(),

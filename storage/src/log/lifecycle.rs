@@ -101,6 +101,7 @@ impl Log {
     pub async fn close(&self) -> Result<Offset, StorageError> {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
+        self.0.state.borrow_mut().closes = true;
         // A round that runs may not have written yet what it took from the log.
         let is_settled =
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;

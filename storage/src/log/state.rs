@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(crate) sync_registered: bool,
     /// Waits for the next round of checkpoints.
     pub(crate) is_dirty: bool,
+    /// The log is about to be closed: the next round of checkpoints writes all index entries.
+    pub(crate) closes: bool,
     /// Is among those that hold something back.
     pub(crate) waits_to_be_written: bool,
     /// Its files were used since the clock of open files came by.
@@ -139,6 +141,7 @@ impl State {
             rolling: false,
             sync_registered: false,
             is_dirty: false,
+            closes: false,
             waits_to_be_written: false,
             was_used: false,
             files_watched: false,
@@ -274,6 +277,7 @@ impl State {
             && recovery_point.offset() == end.offset()
             && self.snapshots_waiting.is_empty()
             && self.active().held_bytes() == 0
+            && !self.active().index_entries_wait()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,20 +1,17 @@
 //! Where the scan starts: at the recovery point that the shard's checkpoint names; after a truncation at the newest producer
-//! snapshot that is whole and whose offset the segments reach; without either at the log's beginning.
+//! snapshot that is whole and at whose offset a segment begins; without either at the log's beginning.
 
 use std::path::Path;
 
 use ringlane_batch::{Offset, TimestampMs};
-use ringlane_reactor::{Disk, OpenOptions};
+use ringlane_reactor::Disk;
 
 use super::{Listing, remove};
 use crate::error::StorageError;
 use crate::names::Kind;
 use crate::producer_state::{self, ProducerState};
 use crate::recovered::Basis;
-use crate::segment::{
-    Entry, Files, Index, OffsetEntry, Segment, TimeEntry, header_at, offsets_below,
-    timestamps_below,
-};
+use crate::segment::{Entry, Files, Index, OffsetEntry, Segment, TimeEntry, last_entry};
 use crate::shard_checkpoint::Record;
 
 /// No snapshot is larger: 2 GiB name 46 million producers.
@@ -31,6 +28,9 @@ pub(super) struct Start {
     /// How many index entries lie before it.
     offset_entries: u32,
     time_entries: u32,
+    /// Those that lie before it, too, and were not written.
+    offset_tail: Vec<OffsetEntry>,
+    time_tail: Vec<TimeEntry>,
     pub(super) first_timestamp: TimestampMs,
     /// Of all batches of the segment before it.
     pub(super) max_timestamp: Option<TimeEntry>,
@@ -48,6 +48,8 @@ impl Start {
             position: 0,
             offset_entries: 0,
             time_entries: 0,
+            offset_tail: Vec::new(),
+            time_tail: Vec::new(),
             first_timestamp: TimestampMs::NONE,
             max_timestamp: None,
             snapshot_is_due: false,
@@ -57,9 +59,30 @@ impl Start {
     /// Takes the segment up where this says.
     pub(super) fn resume(&self, segment: &mut Segment) {
         if self.position > 0 {
-            let indexes = (Index::new(self.offset_entries), Index::new(self.time_entries));
+            let offset_index = Index::new(self.offset_entries, self.offset_tail.clone());
+            let time_index = Index::new(self.time_entries, self.time_tail.clone());
+            let indexes = (offset_index, time_index);
             segment.resume(self.position, indexes, self.first_timestamp, self.max_timestamp);
         }
+    }
+
+    /// Whether index entries wait to be written.
+    pub(super) fn has_tail(&self) -> bool {
+        !self.offset_tail.is_empty() || !self.time_tail.is_empty()
+    }
+
+    /// Whether the entries that were not written follow those in the files: somebody may have built these anew.
+    pub(super) async fn tail_follows(&self, files: &Files) -> std::io::Result<bool> {
+        let offset = last_entry(&files.offset_index, self.base, self.offset_entries).await?;
+        let time = last_entry(&files.time_index, self.base, self.time_entries).await?;
+        let offset_follows = offset
+            .zip(self.offset_tail.first())
+            .is_none_or(|(last, next): (OffsetEntry, _)| last.offset < next.offset);
+        let time_follows =
+            time.zip(self.time_tail.first()).is_none_or(|(last, next): (TimeEntry, _)| {
+                last.offset < next.offset && last.timestamp < next.timestamp
+            });
+        Ok(offset_follows && time_follows)
     }
 
     /// The bytes of the offset and time index entries that stay.
@@ -114,6 +137,8 @@ fn at_record(
         position: record.position,
         offset_entries: record.offset_entries,
         time_entries: record.time_entries,
+        offset_tail: record.offset_tail.clone(),
+        time_tail: record.time_tail.clone(),
         first_timestamp: record.first_timestamp,
         max_timestamp: record.max_timestamp,
         ..Start::of_segment(base, point, producers)
@@ -159,75 +184,9 @@ async fn at_snapshot(
     let Some(&base) = listing.logs.range(..=offset).next_back() else {
         return Ok(Err("it lies before the first segment"));
     };
-    if base == offset {
-        return Ok(Ok(Start::of_segment(base, offset, producers)));
-    }
-    match within_segment(disk, dir, base, offset, producers).await {
-        Ok(Some(start)) => Ok(Ok(start)),
-        Ok(None) => Ok(Err("its segment does not reach it")),
-        // A file that is missing or damaged; anything else is the disk's fault.
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound
-                    | std::io::ErrorKind::InvalidData
-                    | std::io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            Ok(Err("its segment or the index of that is damaged"))
-        }
-        Err(error) => Err(StorageError::io("recover a segment in", dir)(error)),
-    }
-}
-
-/// Finds `offset` within the segment at `base`: index entries before it were synced together with its batches.
-async fn within_segment(
-    disk: &Disk,
-    dir: &Path,
-    base: Offset,
-    offset: Offset,
-    producers: ProducerState,
-) -> std::io::Result<Option<Start>> {
-    let files = Files::open(disk, dir, base, OpenOptions::READ).await?;
-    let len = files.log.len()?;
-    let offset_count = (files.offset_index.len()? / OffsetEntry::LEN as u64) as u32;
-    let time_count = (files.time_index.len()? / TimeEntry::LEN as u64) as u32;
-    let (offset_entries, last) =
-        offsets_below(&files.offset_index, base, offset_count, offset).await?;
-    let (time_entries, max_timestamp) =
-        timestamps_below(&files.time_index, base, time_count, offset).await?;
-    let Some(position) =
-        position_of(&files, len, last.map_or(0, |entry| entry.position.into()), offset).await?
-    else {
-        return Ok(None);
-    };
-    let first = header_at(&files.log, 0, len).await?;
-    Ok(Some(Start {
-        offset_entries,
-        time_entries,
-        position,
-        max_timestamp,
-        first_timestamp: first.map_or(TimestampMs::NONE, |first| first.max_timestamp),
-        ..Start::of_segment(base, offset, producers)
-    }))
-}
-
-/// Walks the headers from `position` on to where the batches before `offset` end, if they end exactly there.
-async fn position_of(
-    files: &Files,
-    len: u64,
-    mut position: u64,
-    offset: Offset,
-) -> std::io::Result<Option<u64>> {
-    let mut next = None;
-    while next != Some(offset) {
-        match header_at(&files.log, position, len).await? {
-            Some(batch) if batch.last < offset => {
-                position += batch.len;
-                next = Some(batch.last.plus(1));
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(position))
+    // One that lies within a segment tells nothing of the index entries before it, of which some may never have been written.
+    Ok(match base == offset {
+        true => Ok(Start::of_segment(base, offset, producers)),
+        false => Err("no segment begins there"),
+    })
 }

@@ -1,6 +1,7 @@
 //! A sparse index: fixed-size entries whose keys only grow, in a file that is only appended to. The newest entries wait
-//! in memory and are written some at a time: after a crash they are rebuilt from the batches, so none of them is urgent,
-//! and the tail of the log, which is read most, is found without asking the file.
+//! in memory and are written some at a time: after a crash the shard's checkpoint has them, or they are rebuilt from the
+//! batches behind it. So none of them is urgent, and the tail of the log, which is read most, is found without asking the
+//! file.
 
 use std::io;
 
@@ -35,9 +36,9 @@ pub(crate) struct Index<E> {
 }
 
 impl<E: Entry> Index<E> {
-    /// An index with `flushed` entries in its file.
-    pub(crate) fn new(flushed: u32) -> Self {
-        Self { flushed, tail: Vec::new() }
+    /// An index with `flushed` entries in its file, and `tail` behind them.
+    pub(crate) fn new(flushed: u32, tail: Vec<E>) -> Self {
+        Self { flushed, tail }
     }
 
     /// All entries, in the file and in memory.
@@ -54,6 +55,11 @@ impl<E: Entry> Index<E> {
     pub(crate) fn is_full(&self, max_bytes: u32, reserved: u32) -> bool {
         let max = (max_bytes as usize / E::LEN) as u32;
         self.len() + reserved >= max
+    }
+
+    /// The entries that wait in memory.
+    pub(crate) fn tail(&self) -> &[E] {
+        &self.tail
     }
 
     /// Adds an entry behind all others (the caller knows that it belongs there).
@@ -144,6 +150,14 @@ pub(crate) async fn search_synced<E: Entry>(
         };
     }
     Ok((below, last))
+}
+
+/// The last of the `count` entries in a file, which were synced.
+pub(crate) async fn last<E: Entry>(file: &File, base: Offset, count: u32) -> io::Result<Option<E>> {
+    match count.checked_sub(1) {
+        Some(at) => Ok(read_entries(file, base.0, at, 1).await?.pop()),
+        None => Ok(None),
+    }
 }
 
 async fn read_entries<E: Entry>(

@@ -4,7 +4,7 @@
 use ringlane_batch::Offset;
 use ringlane_reactor::File;
 
-use super::index::{Entry, search, search_synced};
+use super::index::{Entry, search};
 
 /// The batch at `position` holds `offset`, as its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +48,4 @@ pub(crate) async fn below(
     offset: Offset,
 ) -> std::io::Result<(u32, Option<OffsetEntry>)> {
     search(file, base.0, count, |entry: &OffsetEntry| entry.offset < offset).await
-}
-
-/// As [`below`], in a file that a power cut may have left longer than what was synced of it, up to `offset`.
-pub(crate) async fn synced_below(
-    file: &File,
-    base: Offset,
-    count: u32,
-    offset: Offset,
-) -> std::io::Result<(u32, Option<OffsetEntry>)> {
-    search_synced(file, base, count, offset, |entry: &OffsetEntry| entry.offset).await
 }

@@ -167,7 +167,7 @@ impl Segment {
     }
 
     /// Adds the largest timestamp to the time index unless it is there.
-    fn index_max_timestamp(&mut self) {
+    pub(crate) fn index_max_timestamp(&mut self) {
         let Some(max) = self.max_timestamp else { return };
         if self.time_index_end.is_none_or(|last| last.timestamp < max.timestamp) {
             assert!(
@@ -205,11 +205,16 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether index entries wait in memory.
+    pub(crate) fn index_entries_wait(&self) -> bool {
+        self.offset_index.waits() || self.time_index.waits()
+    }
+
     /// Writes every index entry, the largest timestamp among them: what is in the files then covers all batches so far.
     pub(crate) fn flush_indexes(&mut self) -> io::Result<()> {
         self.index_max_timestamp();
         let Some(files) = &self.files else {
-            let waiting = self.offset_index.waits() || self.time_index.waits();
+            let waiting = self.index_entries_wait();
             assert!(!waiting, "a segment's files are closed after its indexes are written");
             return Ok(());
         };

@@ -1,0 +1,116 @@
+//! What a log does when its disk is full or fails, a story at a time, on the simulated disk.
+
+mod common;
+
+use common::*;
+use ringlane_batch::{LeaderEpoch, Offset};
+use ringlane_reactor::OpenOptions;
+use ringlane_reactor::sim::{DiskFaults, Options};
+use ringlane_storage::{AppendError, LogConfig, Origin};
+
+#[test]
+fn a_full_disk_refuses_the_batch_and_takes_the_next_when_there_is_room() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        append(&log, batch(1)).await;
+        durable(&log).await;
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes: 0, ..DiskFaults::default() });
+    let log = simulation.block_on(host, |_| async move {
+        // Larger than a page, of which the disk counts whole ones.
+        let large = || batch_of(&[2], 5000, None);
+        log.set_config(LogConfig { segment_bytes: 10_000, ..small() });
+        let refused = log.append(&mut large(), EPOCH, Origin::Client, 0).await;
+        assert_eq!(refused, Err(AppendError::StorageFull));
+        // The same at the start of a new segment.
+        log.set_config(LogConfig { segment_bytes: 5100, ..small() });
+        let refused = log.append(&mut large(), EPOCH, Origin::Client, 0).await;
+        assert_eq!(refused, Err(AppendError::StorageFull));
+        assert_eq!((log.log_end().0, log.is_offline()), (1, None));
+        log.assign_epoch(LeaderEpoch(2));
+        log.append(&mut batch(2), LeaderEpoch(2), Origin::Client, 0).await.ok();
+        assert!(log.checkpoint().await.is_err(), "no room for a snapshot");
+        assert_eq!(log.is_offline(), None);
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |reactor| async move {
+        for n in 2..10 {
+            log.append(&mut batch(n), LeaderEpoch(2), Origin::Client, 0).await.unwrap();
+        }
+        let before = read_all(&log).await;
+        log.close().await.unwrap();
+        let log = open(&reactor, small()).await;
+        assert_eq!(read_all(&log).await, before);
+        assert_eq!((log.recovery_point().0, log.latest_epoch()), (log.log_end().0, LeaderEpoch(2)));
+        let start = log.end_offset_for_epoch(EPOCH).unwrap();
+        assert_eq!(start, (EPOCH, Offset(1)), "the failed checkpoint forgot nothing");
+    });
+}
+
+#[test]
+fn a_failed_sync_takes_the_log_offline_for_good() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move { create(&reactor, small()).await });
+    let broken = DiskFaults { sync_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    let log = simulation.block_on(host, |_| async move {
+        log.set_config(LogConfig { durable: false, flush_messages: 1, ..small() });
+        append(&log, batch(1)).await;
+        assert_eq!(log.acknowledgeable_end(), Offset(0));
+        while log.is_offline().is_none() {
+            log.durable_changed().await;
+        }
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        let refused = log.append(&mut batch(2), EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::Offline(reason)) if reason.contains("sync")));
+        assert_eq!(log.durable_end().0, 0, "never acknowledged");
+        assert!(log.checkpoint().await.is_err() && log.close().await.is_err());
+    });
+}
+
+#[test]
+fn a_failed_write_takes_the_log_offline() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move { create(&reactor, small()).await });
+    let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    simulation.block_on(host, |_| async move {
+        log.set_config(LogConfig { durable: false, ..small() });
+        let refused = log.append(&mut batch(2), EPOCH, Origin::Client, 0).await;
+        assert!(matches!(refused, Err(AppendError::Offline(_))));
+        assert!(log.is_offline().is_some());
+        assert_eq!(log.log_end().0, 0);
+    });
+}
+
+#[test]
+fn a_producer_snapshot_that_cannot_be_written_takes_the_log_offline() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        while log.segment_count() == 1 {
+            append(&log, batch(1)).await;
+        }
+        durable(&log).await;
+        let file = dir().join(format!("{:020}.log", log.log_end().0 - 1));
+        let file = reactor.disk().open(&file, OpenOptions::READ).await.unwrap();
+        while file.len().unwrap() == 0 {
+            reactor.yield_now().await;
+        }
+        log
+    });
+    // All that is left to write for the round is the snapshot at the second segment's base.
+    let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    simulation.block_on(host, |_| async move {
+        assert!(log.checkpoint().await.is_err());
+        let reason = log.is_offline().expect("its producers would be unknown after a truncation");
+        assert!(reason.contains("producer snapshot"), "{reason}");
+    });
+}

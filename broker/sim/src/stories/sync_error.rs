@@ -51,7 +51,7 @@ fn a_write_error_takes_the_log_offline() {
     for seed in SEEDS {
         let mut cluster = Cluster::serving(seed);
         create(&mut cluster, "orders");
-        let broken = DiskFaults { write_error_one_in: 3, ..DiskFaults::default() };
+        let broken = DiskFaults { write_error_one_in: 6, ..DiskFaults::default() };
         cluster.simulation.set_disk_faults(cluster.broker, broken);
         let mut acknowledged = Vec::new();
         let refused = loop {

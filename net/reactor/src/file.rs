@@ -257,7 +257,7 @@ impl Disk {
 
 /// An open file. Clones share the descriptor, which closes with the last of them.
 ///
-/// Contract: writes are inline and ordered as called. [`File::sync_data`] covers the writes that returned before it was
+/// Contract: writes are inline and ordered as called, all but [`File::write_behind`]. [`File::sync_data`] covers the writes that returned before it was
 /// called, no matter what is written while it runs. After a failed sync the content is unknown: never retry it as if
 /// nothing had happened.
 #[derive(Clone)]
@@ -276,6 +276,16 @@ impl File {
     /// As pwrite(2); how much of it was written is then unknown.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         either!(&self.0, FileSide, file => file.write_at(bytes, offset))
+    }
+
+    /// Writes all of `bytes` at `offset` into the page cache on a kernel worker: what a [`File::write_at`] of as many bytes takes
+    /// of the CPU, or waits for, the shard is spared. Ordered only by awaiting it, against all that is done to the same range:
+    /// if the future is dropped the write may still happen, wholly or in part, until the process ends.
+    ///
+    /// # Errors
+    /// As pwrite(2); how much of it was written is then unknown.
+    pub async fn write_behind(&self, bytes: Rc<Vec<u8>>, offset: u64) -> io::Result<()> {
+        either!(&self.0, FileSide, file => file.write_behind(bytes, offset).await)
     }
 
     /// Fills `buffer` from `offset` and gives back what there was: shorter only at the end of the file. May wait for the

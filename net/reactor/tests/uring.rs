@@ -45,6 +45,37 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// The CPUs that each kernel worker of a ring of the calling thread may run on, as status in proc_pid_status(5) says it.
+fn cpus_of_workers() -> Vec<String> {
+    // SAFETY: gettid(2) takes nothing.
+    let name = format!("iou-wrk-{}", unsafe { libc::gettid() });
+    let mut found = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        // One that ends meanwhile is none.
+        let status = std::fs::read_to_string(task.unwrap().path().join("status"));
+        let status = status.unwrap_or_default();
+        let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+        if line("Name:").is_some_and(|found| found.trim() == name) {
+            found.push(line("Cpus_allowed_list:").unwrap().trim().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn kernel_workers_stay_on_the_cpus_that_they_were_given() {
+    let cpu = *allowed_cpus().last().unwrap();
+    let config = ShardConfig { worker_cpus: vec![cpu], ..shards(1) };
+    run(&config, move |reactor| async move {
+        let path = std::env::temp_dir().join(format!("ringlane-workers-{}", std::process::id()));
+        let file = reactor.disk().open(&path, OpenOptions::CREATE).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.write_behind(Rc::new(vec![1; 4096]), 0).await.unwrap();
+        let workers = cpus_of_workers();
+        assert!(!workers.is_empty() && workers.iter().all(|cpus| *cpus == cpu.to_string()));
+    });
+}
+
 #[test]
 fn an_idle_shard_costs_no_cpu() {
     run(&shards(2), |reactor| async move {

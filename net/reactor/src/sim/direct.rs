@@ -37,7 +37,6 @@ impl File {
         Ok(!copies)
     }
 
-    /// The write is the device's from its start: it completes in a task of its own, also when nobody waits any more.
     pub(crate) async fn write_direct(
         &self,
         buffer: DirectBuffer,
@@ -45,23 +44,25 @@ impl File {
         offset: u64,
         durable: bool,
     ) -> (io::Result<()>, DirectBuffer) {
+        (self.write_in_time(&buffer[..len], offset, durable).await, buffer)
+    }
+
+    pub(crate) async fn write_behind(&self, bytes: Rc<Vec<u8>>, offset: u64) -> io::Result<()> {
+        self.write_in_time(&bytes, offset, false).await
+    }
+
+    /// The write is the device's from its start: it completes in a task of its own, also when nobody waits any more.
+    async fn write_in_time(&self, bytes: &[u8], offset: u64, durable: bool) -> io::Result<()> {
         let (shard, inode) = (&self.0.shard, self.0.inode);
         shard.alive().await;
-        if len == 0 {
-            return (Ok(()), buffer);
+        if bytes.is_empty() {
+            return Ok(());
         }
-        let start = || {
-            self.may_write()?;
-            let bytes = &buffer[..len];
-            self.disk(Op::Direct, [offset, len as u64], |disk| {
-                disk.start_direct_write(inode, offset, bytes, durable)
-            })
-        };
-        let number = match start() {
-            Ok(Some(number)) => number,
-            Ok(None) => return pending().await,
-            Err(error) => return (Err(error), buffer),
-        };
+        self.may_write()?;
+        let started = self.disk(Op::Direct, [offset, bytes.len() as u64], |disk| {
+            disk.start_direct_write(inode, offset, bytes, durable)
+        })?;
+        let Some(number) = started else { return pending().await };
         let (latency, _) = shard.world().with_host(shard.host(), |host| host.disk.latency());
         let (sender, receiver) = oneshot();
         let file = self.clone();
@@ -76,7 +77,7 @@ impl File {
         };
         shard.spawn(Queue::Background, Box::pin(completes)).detach();
         match receiver.await {
-            Some(result) => (result, buffer),
+            Some(result) => result,
             // Its shard ends, and this task with it.
             None => pending().await,
         }

@@ -9,6 +9,8 @@ pub struct ShardConfig {
     pub cpus: Vec<usize>,
     /// Whether each shard stays on its CPU. If not, `cpus` only says how many shards there are.
     pub pinned: bool,
+    /// The CPUs of the rings' kernel workers, which do what would stop a shard; `cpus` may be among them.
+    pub worker_cpus: Vec<usize>,
     /// How long a shard spins before it sleeps. Zero: an idle broker costs no CPU.
     pub spin: Duration,
     /// Memory for receive buffers of each shard, in bytes.
@@ -25,11 +27,12 @@ pub struct ShardConfig {
 }
 
 impl ShardConfig {
-    /// One pinned shard on each of `cpus`, with the default bounds.
+    /// One pinned shard on each of `cpus`, with the default bounds, and workers wherever the calling thread may run.
     pub fn on(cpus: Vec<usize>) -> Self {
         Self {
             cpus,
             pinned: true,
+            worker_cpus: allowed_cpus(),
             spin: Duration::ZERO,
             receive_buffer_bytes: 2 << 20,
             receive_chunk_bytes: 16 << 10,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use io_uring::opcode;
+use io_uring::squeue::Flags;
 use io_uring::types::{Fd, FsyncFlags};
 
 use super::Shard;
@@ -114,6 +115,27 @@ impl File {
             }
             bytes = &bytes[written..];
             offset += written as u64;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn write_behind(&self, bytes: Rc<Vec<u8>>, offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let part = &bytes[done..];
+            let len = part.len().min(TRANSFER_BYTES_MAX) as u32;
+            let write = opcode::Write::new(Fd(self.fd.as_raw_fd()), part.as_ptr(), len);
+            // At once to a worker: a file system that cannot say beforehand whether it would wait (ext4) has to be asked in vain.
+            let write = write.offset(offset + done as u64).build().flags(Flags::ASYNC);
+            // SAFETY: the bytes are on the heap, and nobody changes them while they are shared; they and the descriptor belong
+            // to the operation.
+            let operation = unsafe { self.shard.start(write, (bytes.clone(), self.fd.clone())) };
+            match operation.await.0 {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => done += written as usize,
+                Err(error) if is_any(&error, &[libc::EINTR, libc::EAGAIN]) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{IoUring, Submitter, cqueue, opcode, squeue};
 
 use super::buffers::Buffers;
 use super::fixed::FixedTable;
@@ -62,6 +62,17 @@ pub(super) struct Ring {
     pub(super) starved: RefCell<Vec<Weak<Receiving>>>,
 }
 
+/// The kernel gives a ring's workers every CPU of the host (of the control group, to be exact), whatever taskset(1) or
+/// CPUAffinity= in a systemd unit said to the process.
+fn keep_workers_on(submitter: &Submitter<'_>, cpus: &[usize]) {
+    // SAFETY: a set of CPUs is bits, and empty without any.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: CPU_SET checks the bounds of the set.
+    cpus.iter().for_each(|cpu| unsafe { libc::CPU_SET(*cpu, &mut set) });
+    // Everything works wherever they run: a CPU that the control group took away a moment ago is no reason to refuse the start.
+    let _ = submitter.register_iowq_aff(&set);
+}
+
 impl Ring {
     /// A ring of the calling thread, which alone may use it.
     pub(super) fn new(config: &ShardConfig) -> io::Result<Self> {
@@ -73,6 +84,7 @@ impl Ring {
             .setup_submit_all()
             .setup_cqsize(config.ring_entries * 4)
             .build(config.ring_entries)?;
+        keep_workers_on(&uring.submitter(), &config.worker_cpus);
         let buffers = Buffers::register(&uring.submitter(), config)?;
         let fixed = RefCell::new(FixedTable::register(&uring.submitter()));
         let (uring, slots) = (RefCell::new(uring), RefCell::new(Slab::new()));

@@ -1,6 +1,7 @@
 //! Files: what is written is read, lengths, modes of opening.
 
 use std::io::ErrorKind;
+use std::rc::Rc;
 
 use ringlane_reactor::{File, OpenOptions, Queue};
 
@@ -8,6 +9,7 @@ use crate::setting::{Setting, contract};
 
 contract!(on 1:
     what_is_written_is_read,
+    what_is_written_behind_is_read,
     a_read_is_short_only_at_the_end,
     a_gap_reads_as_zeros,
     a_later_write_wins,
@@ -40,6 +42,19 @@ async fn what_is_written_is_read(setting: Setting) {
     assert_eq!(file.len().expect("has a length"), 10);
     file.sync_data().await.expect("is synced");
     assert_eq!(read(&file, 0, 10).await, b"some bytes");
+}
+
+async fn what_is_written_behind_is_read(setting: Setting) {
+    let file = create(&setting, b"some bytes").await;
+    file.write_behind(Rc::new(b"more".to_vec()), 8).await.expect("is written");
+    file.write_behind(Rc::new(vec![7; 1 << 20]), 12).await.expect("is written");
+    file.write_behind(Rc::default(), 1 << 30).await.expect("nothing is written");
+    assert_eq!(file.len().expect("has a length"), 12 + (1 << 20));
+    assert_eq!(read(&file, 0, 13).await, b"some bytmore\x07");
+    let path = setting.path("file");
+    let to_read = setting.disk().open(&path, OpenOptions::READ).await.expect("is there");
+    let refused = to_read.write_behind(Rc::new(b"x".to_vec()), 0).await;
+    assert_eq!(refused.expect_err("is refused").raw_os_error(), Some(libc::EBADF));
 }
 
 async fn a_read_is_short_only_at_the_end(setting: Setting) {

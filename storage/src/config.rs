@@ -100,6 +100,8 @@ pub struct LogManagerConfig {
     pub checkpoint_interval_bytes: u64,
     /// As often there is a round in any case, if a log has changed.
     pub checkpoint_interval: Duration,
+    /// What logs hold back from their segments.
+    pub held: HeldConfig,
     /// How many logs keep the files of their active segment open, three descriptors each.
     pub open_logs_max: usize,
 }
@@ -111,7 +113,32 @@ impl Default for LogManagerConfig {
             concurrent_syncs_max: 32,
             checkpoint_interval_bytes: 256 << 20,
             checkpoint_interval: Duration::from_secs(60),
+            held: HeldConfig::default(),
             open_logs_max: 1000,
+        }
+    }
+}
+
+/// The bounds of what the logs of a shard and directory hold back from their segments (docs/decisions/0012).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldConfig {
+    /// Of all logs together, in bytes, without what kernel workers are writing.
+    pub bytes_max: u64,
+    /// What a log's part in that is while there are few. On average: who began first is written first, so that logs that are
+    /// appended to alike are written one by one, with twice as much, and not all at the same moment.
+    pub log_share_bytes: u64,
+    /// How much kernel workers may have to write at once. The shard itself writes what is beyond; with 0 it writes all.
+    pub leaving_bytes_max: u64,
+}
+
+impl Default for HeldConfig {
+    fn default() -> Self {
+        Self {
+            // With 2,000 partitions 16 KiB each, on average. The quarter of it made writes so small that they took a third of
+            // the core.
+            bytes_max: 32 << 20,
+            log_share_bytes: 64 << 10,
+            leaving_bytes_max: 8 << 20,
         }
     }
 }

@@ -33,7 +33,7 @@ mod shard_checkpoint;
 mod turnstile;
 
 pub use compaction::{Cleanable, Cleaned, Cleaner};
-pub use config::{CleanerConfig, CompactionConfig, LogConfig, LogManagerConfig};
+pub use config::{CleanerConfig, CompactionConfig, HeldConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use kept::{KeptLog, keep};
 pub use log::{

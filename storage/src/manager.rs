@@ -83,6 +83,7 @@ impl LogManager {
             disk: reactor.disk(),
             sync: GroupSync::new(reactor, config.concurrent_syncs_max),
             open_files: OpenFiles::new(config.open_logs_max),
+            held: HeldBack::new(config.held),
             directory: directory.to_path_buf(),
             shard,
             config,
@@ -93,7 +94,6 @@ impl LogManager {
             moved: RefCell::new(moved),
             logs: RefCell::default(),
             rounds: Rounds::default(),
-            held: HeldBack::default(),
             failed: RefCell::default(),
             has_failed: Notify::new(),
         }))

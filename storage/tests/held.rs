@@ -2,11 +2,17 @@
 
 mod common;
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 use common::*;
-use ringlane_batch::Offset;
-use ringlane_reactor::OpenOptions;
+use ringlane_batch::{LogEndOffset, Offset, PartitionIndex};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
-use ringlane_storage::{LogConfig, ReadError};
+use ringlane_reactor::{OpenOptions, Reactor};
+use ringlane_storage::{
+    HeldConfig, Log, LogConfig, LogManager, LogManagerConfig, ReadError, Recovered,
+};
 
 #[test]
 fn what_is_held_back_is_read_and_written_when_the_journal_rests() {
@@ -121,5 +127,145 @@ fn what_is_held_back_outlives_a_full_disk_too() {
     simulation.crash(host, CrashKind::Process);
     simulation.block_on(host, |reactor| async move {
         assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 2);
+    });
+}
+
+/// Appends until a kernel worker has got something to write, without letting it begin.
+async fn append_until_some_leaves(log: &Log) {
+    let mut timestamp = 0;
+    while log.size_bytes() <= manager_config().held.log_share_bytes {
+        timestamp += 1;
+        append(log, batch(timestamp)).await;
+    }
+}
+
+/// The log's first segment as it is on the disk.
+async fn file_of(reactor: &Reactor) -> Vec<u8> {
+    let path = dir().join("00000000000000000000.log");
+    reactor.disk().read(&path, 1 << 20).await.unwrap()
+}
+
+#[test]
+fn what_a_kernel_worker_writes_is_read_and_added_to_meanwhile() {
+    run(|reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append_until_some_leaves(&log).await;
+        let before = read_all(&log).await;
+        append(&log, batch(8)).await;
+        append(&log, batch(9)).await;
+        let all = read_all(&log).await;
+        assert!(all.starts_with(&before) && all.len() as u64 == log.size_bytes());
+        assert!(file_of(&reactor).await.len() < all.len());
+        while file_of(&reactor).await.len() < all.len() {
+            assert_eq!(read_all(&log).await, all);
+        }
+        assert_eq!((file_of(&reactor).await, read_all(&log).await), (all.clone(), all));
+    });
+}
+
+#[test]
+fn what_a_kernel_worker_writes_is_not_written_behind_a_cut() {
+    for seed in 0..50 {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let slow = DiskFaults { slow_one_in: 3, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, slow);
+        let all = simulation.block_on(host, |reactor| async move {
+            let log = create(&reactor, LogConfig::default()).await;
+            append_until_some_leaves(&log).await;
+            assert_eq!(log.truncate_to(Offset(1)).await.unwrap(), LogEndOffset(1));
+            append(&log, batch_of(&[77], 90, None)).await;
+            append(&log, batch_of(&[78], 10, None)).await;
+            let all = read_all(&log).await;
+            durable(&log).await;
+            reactor.sleep(Duration::from_secs(2)).await;
+            assert_eq!((file_of(&reactor).await, read_all(&log).await), (all.clone(), all.clone()));
+            all
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, LogConfig::default()).await;
+            assert_eq!(read_all(&log).await, all, "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn what_a_kernel_worker_cannot_write_for_want_of_space_is_held_still() {
+    let (mut simulation, host) = world(Options::seed(5));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append_until_some_leaves(&log).await;
+        log
+    });
+    let full = DiskFaults { capacity_bytes: 0, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, full);
+    let (log, all) = simulation.block_on(host, |reactor| async move {
+        reactor.sleep(Duration::from_secs(1)).await;
+        let all = read_all(&log).await;
+        assert_eq!((log.is_offline(), all.len() as u64), (None, log.size_bytes()));
+        assert!(log.checkpoint().await.is_err(), "the journal has to keep it");
+        assert_eq!(file_of(&reactor).await, []);
+        (log, all)
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |reactor| async move {
+        log.checkpoint().await.unwrap();
+        assert_eq!((file_of(&reactor).await, read_all(&log).await), (all.clone(), all));
+    });
+}
+
+#[test]
+fn a_kernel_worker_that_fails_takes_the_log_offline_and_the_journal_restores_it() {
+    let (mut simulation, host) = world(Options::seed(6));
+    let (log, acknowledged) = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, LogConfig::default()).await;
+        append(&log, batch(1)).await;
+        log.checkpoint().await.unwrap();
+        append_until_some_leaves(&log).await;
+        (log.clone(), log.durable_end().offset())
+    });
+    let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, broken);
+    simulation.block_on(host, |_| async move {
+        while log.is_offline().is_none() {
+            log.durable_changed().await;
+        }
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.crash(host, CrashKind::Power);
+    simulation.block_on(host, move |reactor| async move {
+        assert!(open(&reactor, LogConfig::default()).await.log_end().offset() >= acknowledged);
+    });
+}
+
+#[test]
+fn logs_hold_no_more_than_their_shares_together() {
+    const LOGS: i32 = 2;
+    run(|reactor| async move {
+        let (disk, data) = (reactor.disk(), Path::new("/data"));
+        disk.create_dir_all(data).await.unwrap();
+        let recovered = Arc::new(Recovered::read(&disk, data).await.unwrap());
+        // The shard writes itself: what is not held is in the file.
+        let held = HeldConfig { leaving_bytes_max: 0, ..manager_config().held };
+        let config = LogManagerConfig { held, ..manager_config() };
+        let manager = LogManager::new(&reactor, data, recovered, config);
+        let mut logs = Vec::new();
+        for n in 0..LOGS {
+            let (dir, key) = (data.join(format!("orders-{n}")), (TOPIC, PartitionIndex(n)));
+            let log = Log::create(&manager, &dir, key, LogConfig::default()).await.unwrap();
+            let file = dir.join("00000000000000000000.log");
+            logs.push((log, disk.open(&file, OpenOptions::READ).await.unwrap()));
+        }
+        begin(&manager).await;
+        let held = || logs.iter().map(|(log, file)| log.size_bytes() - file.len().unwrap()).sum();
+        let mut most = 0;
+        for timestamp in 0..20 {
+            for (log, _) in &logs {
+                append(log, batch(timestamp)).await;
+                most = most.max(held());
+            }
+        }
+        let share = manager_config().held.log_share_bytes;
+        assert!((share..=share * LOGS as u64).contains(&most), "{most} bytes were held");
     });
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ringlane_storage::HeldConfig;
+
 pub(crate) const USAGE: &str = "\
 options: --dir DIR           where to write (default: the temporary directory)
          --shapes 1x1,100x1  partitions × requests in flight, each with a record for every partition
@@ -12,6 +14,7 @@ options: --dir DIR           where to write (default: the temporary directory)
          --seconds S         of the two other sides (default 5)
          --runs N            of each shape (default 3)
          --files N, --file-mib N   of the journal
+         --behind-mib N      of what logs hold back, written by kernel workers (0: the shard writes it)
          --open-logs N       with open files (default: all)
          --json              one object a run";
 
@@ -33,6 +36,7 @@ pub(crate) struct Args {
     pub(crate) runs: usize,
     pub(crate) files: u32,
     pub(crate) file_bytes: u64,
+    pub(crate) held: HeldConfig,
     pub(crate) open_logs: Option<usize>,
     pub(crate) json: bool,
 }
@@ -50,6 +54,7 @@ impl Args {
             runs: 3,
             files: journal.files,
             file_bytes: journal.file_bytes,
+            held: HeldConfig::default(),
             open_logs: None,
             json: false,
         };
@@ -82,6 +87,7 @@ impl Args {
             "--runs" => self.runs = number()? as usize,
             "--files" => self.files = number()? as u32,
             "--file-mib" => self.file_bytes = number()? << 20,
+            "--behind-mib" => self.held.leaving_bytes_max = number()? << 20,
             "--open-logs" => self.open_logs = Some(number()? as usize),
             _ => return Err(format!("{name} is no option")),
         }

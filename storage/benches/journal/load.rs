@@ -18,6 +18,7 @@ use ringlane_storage::{
 };
 
 use crate::args::{Args, Shape};
+use crate::cpu::Cpu;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -40,6 +41,8 @@ pub(crate) struct Outcome {
     /// Records a second in each whole turnover.
     pub(crate) turnover_rates: Vec<f64>,
     pub(crate) rounds: RoundStats,
+    /// CPU of the shard for a record, and of the ring's kernel workers, in µs.
+    pub(crate) cpu_us: (f64, f64),
 }
 
 impl Outcome {
@@ -85,7 +88,8 @@ pub(crate) async fn run(
     };
     let turnover_bytes = args.file_bytes * u64::from(args.files);
     let open_logs_max = args.open_logs.unwrap_or(shape.partitions.max(1));
-    let mut config = LogManagerConfig { journal, open_logs_max, ..LogManagerConfig::default() };
+    let mut config =
+        LogManagerConfig { journal, open_logs_max, held: args.held, ..LogManagerConfig::default() };
     let mut depth = shape.depth;
     if side == Side::Fdatasync {
         (config.concurrent_syncs_max, depth) = (1, 1);
@@ -161,7 +165,9 @@ impl Load {
         self.turnovers.take();
         self.begin.set(begin);
         self.deadline.set(begin + seconds);
+        let cpu = Cpu::now();
         self.round(logs, depth).await;
+        let cpu_us = Cpu::now().per_record(cpu, self.records.get());
         let elapsed = self.reactor.now() - begin;
         let stats = self.manager.journal_stats();
         let journal = JournalStats {
@@ -186,6 +192,7 @@ impl Load {
             turnovers: journal.bytes as f64 / self.turnover_bytes as f64,
             turnover_rates: self.turnover_rates(),
             rounds,
+            cpu_us,
         }
     }
 

@@ -4,6 +4,7 @@
 //! Some minutes; needs 6 GiB of space.
 
 mod args;
+mod cpu;
 mod device;
 mod load;
 mod report;

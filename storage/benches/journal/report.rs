@@ -115,6 +115,10 @@ fn print_row(row: &Row) {
         stats.waits_full,
     );
     println!(
+        "  CPU of a record: {:.2} µs of the shard's, {:.2} µs of kernel workers",
+        journal.cpu_us.0, journal.cpu_us.1,
+    );
+    println!(
         "  {} rounds, syncfs {:.0} ms on average, {:.0} ms at most",
         rounds.rounds,
         rounds.sync_time.as_secs_f64() * 1e3 / rounds.rounds.max(1) as f64,
@@ -147,7 +151,7 @@ fn print_json(row: &Row) {
     };
     let (stats, rounds) = (journal.journal, journal.rounds);
     println!(
-        r#"{{"partitions":{},"depth":{},"fdatasync":{},"grouped":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"twice_writes":{},"twice_seconds":{:.3},"ratio":{:.2},"of_device":{:.3},"of_device_twice":{:.3}}}"#,
+        r#"{{"partitions":{},"depth":{},"fdatasync":{},"grouped":{},"journal":{},"turnovers":{:.2},"turnover_rates":[{}],"groups":{},"entries":{},"group_bytes":{},"waits_full":{},"rounds":{},"sync_ms_max":{},"device_writes":{},"device_seconds":{:.3},"device_us":{:?},"twice_writes":{},"twice_seconds":{:.3},"cpu_us":{:.2},"worker_cpu_us":{:.2},"ratio":{:.2},"of_device":{:.3},"of_device_twice":{:.3}}}"#,
         shape.partitions,
         shape.depth,
         side(fdatasync),
@@ -166,6 +170,8 @@ fn print_json(row: &Row) {
         quantiles(&device.waits),
         device_twice.writes,
         device_twice.elapsed.as_secs_f64(),
+        journal.cpu_us.0,
+        journal.cpu_us.1,
         row.ratio(),
         row.of_device(),
         row.of_device_twice(),

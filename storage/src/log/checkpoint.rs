@@ -64,6 +64,7 @@ impl Log {
     pub(crate) async fn plan_checkpoint(&self) -> Result<Option<Plan>, StorageError> {
         let now_ms = self.0.reactor.wall_clock_ms();
         let shape = self.0.shape_turn.enter().await;
+        self.nothing_leaves().await;
         self.write_held()
             .map_err(|error| StorageError::io("write to a log in", &self.directory())(error))?;
         let (planned, snapshots, dir) = {

@@ -1,8 +1,10 @@
 //! What a durable log holds back from its active segment (`segment/held.rs`): when it may, and how it is written in time.
 
 use std::io;
+use std::rc::Rc;
 
 use ringlane_batch::BatchView;
+use ringlane_reactor::File;
 
 use super::{Log, State};
 use crate::error::is_storage_full;
@@ -68,6 +70,40 @@ impl Log {
         self.0.state.borrow().active().held_bytes()
     }
 
+    /// What a kernel worker is to write, and where, for [`Log::has_left`]: all that is held, unless one is at it already.
+    pub(crate) fn leave(&self) -> Option<(File, Rc<Vec<u8>>, u64)> {
+        let mut state = self.0.state.borrow_mut();
+        if state.is_leaving || state.active().held_bytes() == 0 {
+            return None;
+        }
+        let leaving = state.active_mut().leave()?;
+        state.is_leaving = true;
+        Some(leaving)
+    }
+
+    /// The worker is done. What it could not write is held still: see [`Log::write_held_in_time`].
+    pub(crate) fn has_left(&self, written: &io::Result<()>) {
+        self.change(|state| {
+            state.is_leaving = false;
+            match written {
+                Ok(()) => state.active_mut().has_left(),
+                Err(_) => state.active_mut().has_not_left(),
+            }
+        });
+        self.offline_unless_written(written);
+    }
+
+    /// Ready when no worker writes to the log's files: from then on nothing but the log's own calls changes them.
+    pub(super) async fn nothing_leaves(&self) {
+        loop {
+            let left = self.0.manager.left();
+            if !self.0.state.borrow().is_leaving {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// Writes what is held.
     pub(super) fn write_held(&self) -> io::Result<()> {
         self.change(|state| state.active_mut().write_held())
@@ -76,8 +112,12 @@ impl Log {
     /// The same, where nobody waits for it. What cannot be written stays held: the next append tries again, and the next round
     /// of checkpoints, which leaves the journal as it is if that fails, too.
     pub(crate) fn write_held_in_time(&self) {
-        match self.write_held() {
-            Err(error) if !is_storage_full(&error) => {
+        self.offline_unless_written(&self.write_held());
+    }
+
+    fn offline_unless_written(&self, written: &io::Result<()>) {
+        match written {
+            Err(error) if !is_storage_full(error) => {
                 self.go_offline(&format!("cannot write to the log: {error}"));
             }
             _ => {}

@@ -106,6 +106,7 @@ impl Log {
         let is_settled =
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
         let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
+        self.nothing_leaves().await;
         self.change(State::close);
         self.0.ring_durable();
         closed.map(|()| self.log_end().offset())

@@ -96,6 +96,8 @@ pub(crate) struct State {
     pub(crate) closes: bool,
     /// Is among those that hold something back.
     pub(crate) waits_to_be_written: bool,
+    /// A kernel worker writes what was held.
+    pub(crate) is_leaving: bool,
     /// Its files were used since the clock of open files came by.
     pub(crate) was_used: bool,
     /// The clock of open files knows of it.
@@ -143,6 +145,7 @@ impl State {
             is_dirty: false,
             closes: false,
             waits_to_be_written: false,
+            is_leaving: false,
             was_used: false,
             files_watched: false,
             log_sequence: 0,

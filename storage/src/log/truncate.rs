@@ -48,6 +48,7 @@ impl Log {
         // Loading begins at the snapshot before the cut, which some round has to have written: from an earlier one on it
         // would build the indexes of complete segments anew, and a crash would find them half built.
         self.checkpoint().await?;
+        self.nothing_leaves().await;
         let (files, position, base, new_end) = self.find_cut(offset).await?;
         lower_checkpoint(&self.0.disk, &self.directory(), new_end).await?;
         // First: from here on no replay brings back what is cut.
@@ -69,6 +70,7 @@ impl Log {
         let _shape = self.0.shape_turn.enter().await;
         let (dir, config, removed, snapshots, before) = {
             let mut state = self.0.state.borrow_mut();
+            assert!(!state.is_leaving, "nothing is written behind a cut");
             state.truncations += 1;
             state.truncating = None;
             let later = state.segments.iter().map(|segment| segment.base).filter(|b| *b > base);

@@ -8,17 +8,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
+use ringlane_reactor::{Notified, Notify, Queue};
+
 use super::LogManager;
+use crate::config::HeldConfig;
 use crate::log::{Log, Shared};
 use crate::segment::Spare;
 
-/// Of all logs of a shard and directory together.
-///
-/// With 2,000 partitions 16 KiB each, on average. The quarter of it made writes so small that they took a third of the core.
-const HELD_BYTES_MAX: u64 = 32 << 20;
-/// What a log's part in that is while there are few. On average: who began first is written first, so that logs that are
-/// appended to alike are written one by one, with twice as much, and not all at the same moment.
-const LOG_SHARE_BYTES: u64 = 64 << 10;
 /// So many logs are written to, and about so many bytes, before other tasks get their turn.
 const LOGS_PER_TURN: usize = 16;
 const BYTES_PER_TURN: u64 = 256 << 10;
@@ -28,7 +24,12 @@ const PART_OF_FREE_SPACE: u64 = 256;
 /// Who holds something, and how much that is.
 #[derive(Default)]
 pub(super) struct HeldBack {
+    config: HeldConfig,
     bytes: Cell<u64>,
+    /// What of that kernel workers are writing.
+    leaving: Cell<u64>,
+    /// Rings when they have written something.
+    left: Notify,
     /// In the order in which they began to, each once.
     logs: RefCell<VecDeque<Weak<Shared>>>,
     /// What may still be held before the free space is looked at again.
@@ -61,10 +62,19 @@ impl Turn {
 }
 
 impl HeldBack {
+    pub(super) fn new(config: HeldConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
     /// What all logs together may hold, so many as they are.
     fn bytes_max(&self) -> u64 {
         let logs = self.logs.borrow().len() as u64;
-        HELD_BYTES_MAX.min(logs * LOG_SHARE_BYTES)
+        self.config.bytes_max.min(logs * self.config.log_share_bytes)
+    }
+
+    /// What no kernel worker is writing. (What the shard wrote in the place of one is not held any more, but leaves.)
+    fn bytes_to_write(&self) -> u64 {
+        self.bytes.get().saturating_sub(self.leaving.get())
     }
 
     fn forget_spares(&self) {
@@ -81,7 +91,7 @@ impl LogManager {
         if held.allowance.get() < bytes {
             let space = self.0.disk.space(&self.0.directory);
             let free = space.map_or(0, |space| space.free_bytes);
-            held.allowance.set((free / PART_OF_FREE_SPACE).min(HELD_BYTES_MAX));
+            held.allowance.set((free / PART_OF_FREE_SPACE).min(held.config.bytes_max));
         }
         let rest = held.allowance.get().checked_sub(bytes);
         held.allowance.set(rest.unwrap_or(0));
@@ -98,7 +108,12 @@ impl LogManager {
             held.logs.borrow_mut().push_back(Rc::downgrade(&log.0));
             self.write_when_idle();
         }
-        while held.bytes.get() > held.bytes_max() && self.write_oldest() {}
+        while held.bytes_to_write() > held.bytes_max() && self.write_oldest(true) {}
+    }
+
+    /// Rings when a kernel worker has written what a log held.
+    pub(crate) fn left(&self) -> Notified {
+        self.0.held.left.notified()
     }
 
     /// Memory for a log to hold in, if any is left over.
@@ -114,7 +129,7 @@ impl LogManager {
         let Some(spare) = spare else { return };
         let held = &self.0.held;
         let bytes = held.spare_bytes.get() + spare.capacity() as u64;
-        if bytes <= HELD_BYTES_MAX && held.waits.get() {
+        if bytes <= held.config.bytes_max && held.waits.get() {
             held.spare_bytes.set(bytes);
             held.spare.borrow_mut().push(spare);
         }
@@ -146,20 +161,44 @@ impl LogManager {
                 continue;
             }
             let before = self.0.held.bytes.get();
-            self.write_oldest();
+            self.write_oldest(false);
             if turn.is_over(before.saturating_sub(self.0.held.bytes.get())) {
                 self.0.reactor.yield_now().await;
             }
         }
     }
 
-    /// Writes what the log holds that began first. Answers whether there was one.
-    fn write_oldest(&self) -> bool {
+    /// Writes what the log holds that began first, or has it written behind. Answers whether there was one.
+    fn write_oldest(&self, behind: bool) -> bool {
         let oldest = self.0.held.logs.borrow_mut().pop_front();
         if let Some(log) = oldest.as_ref().and_then(Weak::upgrade).map(Log) {
             log.wait_to_be_written(false);
-            log.write_held_in_time();
+            if !(behind && self.write_behind(&log)) {
+                log.write_held_in_time();
+            }
         }
         oldest.is_some()
+    }
+
+    /// Has a kernel worker write what `log` holds, unless they have enough to do or one writes to the log already. Answers
+    /// whether one does.
+    pub(super) fn write_behind(&self, log: &Log) -> bool {
+        let leaving = &self.0.held.leaving;
+        if leaving.get() >= self.0.held.config.leaving_bytes_max {
+            return false;
+        }
+        let Some((file, bytes, position)) = log.leave() else { return false };
+        let len = bytes.len() as u64;
+        leaving.set(leaving.get() + len);
+        let (this, log) = (self.clone(), log.clone());
+        let write = async move {
+            let written = file.write_behind(bytes, position).await;
+            let leaving = &this.0.held.leaving;
+            leaving.set(leaving.get() - len);
+            log.has_left(&written);
+            this.0.held.left.notify_all();
+        };
+        self.0.reactor.spawn(Queue::Journal, write).detach();
+        true
     }
 }

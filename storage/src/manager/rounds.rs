@@ -202,6 +202,12 @@ impl LogManager {
         let mut plans = Vec::with_capacity(dirty.len());
         let mut turn = Turn::default();
         for log in dirty {
+            self.write_behind(log);
+            if turn.is_over(0) {
+                self.0.reactor.yield_now().await;
+            }
+        }
+        for log in dirty {
             let bytes = log.held_bytes();
             if let Some(plan) = log.plan_checkpoint().await? {
                 plans.push((log.clone(), plan));

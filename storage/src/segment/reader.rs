@@ -140,8 +140,7 @@ impl Source {
         };
         if bytes.len() == in_file {
             let from = at.max(self.held_from) - self.held_from;
-            let held = self.held.bytes().get(from as usize..).unwrap_or_default();
-            bytes.extend_from_slice(&held[..held.len().min(len - in_file)]);
+            self.held.read(from as usize, len - in_file, &mut bytes);
         }
         Ok(bytes)
     }

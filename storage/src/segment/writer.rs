@@ -2,6 +2,7 @@
 //! then; and the decision when the segment is complete (Kafka's `LogSegment.append` and `shouldRoll`).
 
 use std::io;
+use std::rc::Rc;
 
 use ringlane_batch::{BatchView, Offset, TimestampMs};
 use ringlane_reactor::File;
@@ -96,13 +97,31 @@ impl Segment {
         self.held.push(batch.as_bytes());
     }
 
-    /// Writes what is held. On an error it is held still.
+    /// Writes what is held, be it leaving or not. On an error it is held still.
     pub(crate) fn write_held(&mut self) -> io::Result<()> {
         if !self.held.is_empty() {
-            self.open_log().write_at(self.held.bytes(), self.file_len())?;
+            let (file, position) = (self.open_log().clone(), self.file_len());
+            file.write_at(self.held.gather(), position)?;
             self.spare = self.held.clear();
         }
         Ok(())
+    }
+
+    /// What is to be written for [`Segment::has_left`], if anything is and nothing is leaving yet: the bytes, their file and
+    /// their place in it.
+    pub(crate) fn leave(&mut self) -> Option<(File, Rc<Vec<u8>>, u64)> {
+        let (file, position) = (self.open_log().clone(), self.file_len());
+        Some((file, self.held.leave()?, position))
+    }
+
+    /// What was leaving is in the file, unless it was held again meanwhile.
+    pub(crate) fn has_left(&mut self) {
+        self.spare = self.held.left();
+    }
+
+    /// What was leaving could not be written: it is held like the rest.
+    pub(crate) fn has_not_left(&mut self) {
+        self.held.gather();
     }
 
     /// Whether the next batch that is held needs memory.

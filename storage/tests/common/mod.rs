@@ -13,8 +13,8 @@ use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{HostId, Options, Simulation};
 use ringlane_storage::journal::JournalConfig;
 use ringlane_storage::{
-    Appended, Log, LogConfig, LogKey, LogManager, LogManagerConfig, Origin, PartitionDirectory,
-    Recovered, replay,
+    Appended, HeldConfig, Log, LogConfig, LogKey, LogManager, LogManagerConfig, Origin,
+    PartitionDirectory, Recovered, replay,
 };
 
 pub(crate) const TOPIC: TopicId = TopicId([9; 16]);
@@ -53,6 +53,8 @@ pub(crate) fn manager_config() -> LogManagerConfig {
     LogManagerConfig {
         journal: JournalConfig { file_bytes: 32 << 10, files: 3, group_bytes_max: 8 << 10 },
         checkpoint_interval_bytes: 6000,
+        // Two or three small batches: kernel workers get some, and the shard writes others itself.
+        held: HeldConfig { bytes_max: 1000, log_share_bytes: 300, leaving_bytes_max: 600 },
         ..LogManagerConfig::default()
     }
 }

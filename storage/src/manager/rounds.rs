@@ -201,6 +201,7 @@ impl LogManager {
     async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {
         let mut plans = Vec::with_capacity(dirty.len());
         let mut turn = Turn::default();
+        // As many as the workers take, side by side: each log's turn below waits for its own, and writes what they did not take.
         for log in dirty {
             self.write_behind(log);
             if turn.is_over(0) {

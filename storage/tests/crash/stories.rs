@@ -1,12 +1,14 @@
 //! What a seed found once, told by itself, and what none would find.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ringlane_batch::{HighWatermark, Offset, TimestampMs};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
-use ringlane_reactor::{OpenOptions, Queue};
+use ringlane_reactor::{OpenOptions, Queue, Reactor};
 use ringlane_storage::inspect::{producers, verify_log};
-use ringlane_storage::{Log, LogConfig};
+use ringlane_storage::journal::JournalConfig;
+use ringlane_storage::{Log, LogConfig, LogManager, LogManagerConfig, Recovered};
 
 use crate::common::*;
 use crate::process::Process;
@@ -179,33 +181,52 @@ fn a_crash_among_journals_that_are_removed_is_no_damage() {
 /// deleted: the start does not come by there, and yet leaves it whole.
 #[test]
 fn a_torn_snapshot_at_the_first_segment_is_written_anew() {
-    let (mut simulation, host) = world(Options::seed(1));
-    let sent = |n: i64| batch_of(&[n], 50, Some((7, 0, n as i32)));
-    let snapshot = simulation.block_on(host, move |reactor| async move {
-        let log = create(&reactor, small()).await;
-        let mut base = -1;
-        while log.segment_count() == 1 {
-            log.checkpoint().await.expect("a good disk");
-            base = append(&log, sent(base + 1)).await.base_offset.0;
-        }
-        durable(&log).await;
-        log.delete_records_before(Offset(base), HighWatermark(base)).await.expect("a good disk");
-        assert_eq!((log.recovery_point().0, log.segment_count()), (base, 1));
-        let path = dir().join(format!("{base:020}.snapshot"));
-        reactor.disk().replace(&path, b"torn").await.expect("a good disk");
-        reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
-        path
-    });
-    simulation.crash(host, CrashKind::Power);
-    simulation.block_on(host, move |reactor| async move {
-        let log = open(&reactor, small()).await;
-        log.close().await.expect("a good disk");
-        let known = producers(&reactor.disk(), &snapshot).await.expect("a good disk");
-        let known = known.expect("a whole snapshot");
-        assert_eq!(known[0].last_offset, log.log_start().offset().plus(-1));
-        let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await.expect("a good disk");
-        assert_eq!(report.problems, []);
-    });
+    for seed in seeds(20) {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let sent = |n: i64| batch_of(&[n], 50, Some((7, 0, n as i32)));
+        let snapshot = simulation.block_on(host, move |reactor| async move {
+            let log = create_with_rounds_on_demand(&reactor).await;
+            let mut base = -1;
+            while log.segment_count() == 1 {
+                log.checkpoint().await.expect("a good disk");
+                base = append(&log, sent(base + 1)).await.base_offset.0;
+            }
+            durable(&log).await;
+            let deleted = log.delete_records_before(Offset(base), HighWatermark(base)).await;
+            deleted.expect("a good disk");
+            let path = dir().join(format!("{base:020}.snapshot"));
+            reactor.disk().replace(&path, b"torn").await.expect("a good disk");
+            reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+            assert_eq!((log.recovery_point().0, log.segment_count()), (base, 1));
+            path
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, small()).await;
+            log.close().await.expect("a good disk");
+            let known = producers(&reactor.disk(), &snapshot).await.expect("a good disk");
+            let known = known.expect("a whole snapshot");
+            assert_eq!(known[0].last_offset, log.log_start().offset().plus(-1));
+            let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await.expect("a good disk");
+            assert_eq!(report.problems, []);
+        });
+    }
+}
+
+/// The log of these tests, of a shard that has no round of checkpoints unless one is asked for.
+async fn create_with_rounds_on_demand(reactor: &Reactor) -> Log {
+    let (disk, data) = (reactor.disk(), Path::new("/data"));
+    disk.create_dir_all(data).await.expect("a good disk");
+    let recovered = Arc::new(Recovered::read(&disk, data).await.expect("an empty directory"));
+    let config = LogManagerConfig {
+        journal: JournalConfig { file_bytes: 1 << 20, ..manager_config().journal },
+        checkpoint_interval_bytes: u64::MAX,
+        ..manager_config()
+    };
+    let manager = LogManager::new(reactor, data, recovered, config);
+    let log = Log::create(&manager, &dir(), KEY, small()).await.expect("a new log");
+    begin(&manager).await;
+    log
 }
 
 /// The journal has what came after a log was made durable, and proves nothing of what it lacks.

@@ -321,7 +321,7 @@ impl File {
         either!(&self.0, FileSide, file => file.start_write_back(offset, len));
     }
 
-    /// Cuts or extends the file to `len` bytes.
+    /// Cuts or extends the file to `len` bytes. What was reserved behind is given back, unless the file becomes longer.
     ///
     /// # Errors
     /// As ftruncate(2).

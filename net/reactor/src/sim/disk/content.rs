@@ -106,6 +106,9 @@ impl Content {
             if self.cached.page(page_of(len)).is_some() && !len.is_multiple_of(PAGE_BYTES as u64) {
                 self.dirty.insert(page_of(len), self.version);
             }
+        }
+        if len <= self.cached.len() {
+            // ext4 and XFS give back what lies behind, even if the length stays.
             self.reserved = self.reserved.min(len.div_ceil(PAGE_BYTES as u64));
         }
         self.cached.set_len(len);

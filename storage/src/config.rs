@@ -129,16 +129,20 @@ pub struct HeldConfig {
     pub log_share_bytes: u64,
     /// How much kernel workers may have to write at once. The shard itself writes what is beyond; with 0 it writes all.
     pub leaving_bytes_max: u64,
+    /// How much space is reserved in one step ahead of what these write to a segment; with 0 none is. A segment with less than a
+    /// sixteenth of it has none reserved, a device that is nearly full less.
+    pub reserved_step_max: u64,
 }
 
 impl Default for HeldConfig {
     fn default() -> Self {
         Self {
-            // With 2,000 partitions 16 KiB each, on average. The quarter of it made writes so small that they took a third of
-            // the core.
-            bytes_max: 32 << 20,
+            // With 2,000 partitions 32 KiB each, on average. An eighth of it made writes so small that they took a third of the
+            // core.
+            bytes_max: 64 << 20,
             log_share_bytes: 64 << 10,
-            leaving_bytes_max: 8 << 20,
+            leaving_bytes_max: 16 << 20,
+            reserved_step_max: 1 << 20,
         }
     }
 }

@@ -246,14 +246,14 @@ impl Journal {
         self.0.changed.notify_all();
     }
 
-    /// Rings when a file has become full. Ask [`Journal::is_checkpoint_wanted`] first.
+    /// Rings when enough files have become full. Ask [`Journal::is_checkpoint_wanted`] first.
     pub fn wants_checkpoint(&self) -> Notified {
         self.0.checkpoint_wanted.notified()
     }
 
-    /// Whether a full file waits to be trimmed.
+    /// Whether half of the files are full and wait to be trimmed.
     pub fn is_checkpoint_wanted(&self) -> bool {
-        self.0.state.borrow().files.full_count() > 0
+        self.0.state.borrow().files.want_trimming()
     }
 
     /// Whether there is nothing to write. [`Journal::rested`] rings when it becomes so.

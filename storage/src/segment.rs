@@ -5,6 +5,7 @@ mod held;
 mod index;
 mod offset_index;
 mod reader;
+mod reserve;
 mod time_index;
 mod writer;
 
@@ -24,8 +25,9 @@ pub(crate) use reader::{
     Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, largest_from, locate,
     read_batches,
 };
+pub(crate) use reserve::SHORTEST_STEP;
 pub(crate) use time_index::{TimeEntry, below as timestamps_below, older_than};
-pub(crate) use writer::RollLimits;
+pub(crate) use writer::{Leaving, RollLimits};
 
 /// The open files of a segment. Clones share the descriptors.
 #[derive(Clone)]
@@ -80,6 +82,8 @@ pub(crate) struct Segment {
     bytes_since_index_entry: u64,
     /// The write-back of everything before it was asked for.
     written_back: u64,
+    /// Space before it was asked for: see `reserve.rs`.
+    reserved: u64,
     /// Open while it is appended to, and while index entries wait to be written.
     pub(crate) files: Option<Files>,
     /// What is known to be damaged, in order of its position.
@@ -103,6 +107,7 @@ impl Segment {
             roll_lot: 0,
             bytes_since_index_entry: 0,
             written_back: 0,
+            reserved: 0,
             files: Some(files),
             damage: Vec::new(),
         }
@@ -129,6 +134,7 @@ impl Segment {
             roll_lot: 0,
             bytes_since_index_entry: 0,
             written_back: 0,
+            reserved: 0,
             files: None,
             damage: Vec::new(),
         }

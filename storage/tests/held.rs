@@ -267,5 +267,31 @@ fn logs_hold_no_more_than_their_shares_together() {
         }
         let share = manager_config().held.log_share_bytes;
         assert!((share..=share * LOGS as u64).contains(&most), "{most} bytes were held");
+        manager.checkpoint().await.unwrap();
+        assert_eq!(held(), 0);
     });
+}
+
+/// What a log with nine KiB takes of a disk of so many bytes, once a kernel worker has written them.
+fn taken_of_a_disk_of(capacity_bytes: u64) -> u64 {
+    let (mut simulation, host) = world(Options::seed(8));
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes, ..DiskFaults::default() });
+    simulation.block_on(host, |reactor| async move {
+        let free = || reactor.disk().space(&dir()).unwrap().free_bytes;
+        let log = create(&reactor, LogConfig::default()).await;
+        let before = free();
+        for timestamp in 0..10 {
+            append(&log, batch_of(&[timestamp], 850, None)).await;
+            while (file_of(&reactor).await.len() as u64) < log.size_bytes() {
+                reactor.yield_now().await;
+            }
+        }
+        before - free()
+    })
+}
+
+#[test]
+fn space_is_reserved_ahead_unless_there_is_little_left() {
+    let (most, least) = (taken_of_a_disk_of(1 << 30), taken_of_a_disk_of(20 << 20));
+    assert_eq!(most - least, 4096, "16 KiB in place of 12");
 }

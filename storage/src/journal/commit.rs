@@ -63,7 +63,8 @@ impl Journal {
             let mut state = self.0.state.borrow_mut();
             let full_before = state.files.full_count();
             let step = state.next_step(&self.0.reactor);
-            (step, state.files.full_count() > full_before)
+            let has_filled_one = state.files.full_count() > full_before;
+            (step, has_filled_one && state.files.want_trimming())
         };
         if ring {
             self.0.checkpoint_wanted.notify_all();

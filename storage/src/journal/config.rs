@@ -17,7 +17,7 @@ pub struct JournalConfig {
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, files: 4, group_bytes_max: (1 << 20) + (64 << 10) }
+        Self { file_bytes: 64 << 20, files: 4, group_bytes_max: (2 << 20) + (64 << 10) }
     }
 }
 

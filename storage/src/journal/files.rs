@@ -127,6 +127,13 @@ impl Files {
         self.files.iter().filter(is_full).count()
     }
 
+    /// Whether it is time to trim: half of the files are full. A round of checkpoints costs each log a write and the file
+    /// system a commit, however little was appended, so it should not come more often than it must.
+    pub(super) fn want_trimming(&self) -> bool {
+        // A full disk may leave a journal of one file.
+        self.full_count() >= (self.files.len() / 2).max(1)
+    }
+
     /// A place for the group `sequence` of `bytes`: behind the group before it, else at the start of a free file, best of
     /// one that was written before or is being filled.
     pub(super) fn place(&mut self, bytes: u64, sequence: u64) -> Room {

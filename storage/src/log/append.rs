@@ -386,7 +386,7 @@ impl State {
     fn install(&mut self, base: Offset, files: Files, now_ms: i64) -> io::Result<()> {
         assert_eq!(base, self.offsets().end.offset(), "nothing was appended while it was opened");
         assert!(base > self.active().base, "an empty segment is not rolled");
-        match self.active_mut().flush_indexes() {
+        match self.active_mut().finish() {
             Ok(()) => self.active_mut().files = None,
             Err(error) => ignore_full(error)?,
         }

@@ -174,13 +174,13 @@ impl State {
         let (active, renaming) = (self.segments.len() - 1, self.cleaning.renaming);
         for segment in self.segments[..active].iter_mut().filter(|segment| segment.files.is_some())
         {
-            segment.flush_indexes()?;
+            segment.finish()?;
             if Some(segment.base) != renaming {
                 segment.files = None;
             }
         }
         if self.closes {
-            return self.active_mut().flush_indexes();
+            return self.active_mut().finish();
         }
         self.active_mut().index_max_timestamp();
         Ok(())
@@ -235,8 +235,7 @@ impl State {
         }
         self.read_files = None;
         // What finds no room keeps its files open.
-        let flush =
-            |segment: &mut Segment| segment.write_held().and_then(|()| segment.flush_indexes());
+        let flush = |segment: &mut Segment| segment.write_held().and_then(|()| segment.finish());
         let flushed = self.active().files.is_none() || flush(self.active_mut()).is_ok();
         if flushed {
             self.active_mut().files = None;

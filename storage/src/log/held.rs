@@ -1,13 +1,12 @@
 //! What a durable log holds back from its active segment (`segment/held.rs`): when it may, and how it is written in time.
 
 use std::io;
-use std::rc::Rc;
 
 use ringlane_batch::BatchView;
-use ringlane_reactor::File;
 
 use super::{Log, State};
 use crate::error::is_storage_full;
+use crate::segment::Leaving;
 
 /// A larger batch is written at once: it gains nothing by company.
 const BATCH_BYTES_MAX: usize = 16 << 10;
@@ -70,13 +69,14 @@ impl Log {
         self.0.state.borrow().active().held_bytes()
     }
 
-    /// What a kernel worker is to write, and where, for [`Log::has_left`]: all that is held, unless one is at it already.
-    pub(crate) fn leave(&self) -> Option<(File, Rc<Vec<u8>>, u64)> {
+    /// What a kernel worker is to write, for [`Log::has_left`]: all that is held, unless one is at it already. Space is reserved
+    /// in steps of `step_max` at most.
+    pub(crate) fn leave(&self, step_max: u64) -> Option<Leaving> {
         let mut state = self.0.state.borrow_mut();
         if state.is_leaving || state.active().held_bytes() == 0 {
             return None;
         }
-        let leaving = state.active_mut().leave()?;
+        let leaving = state.active_mut().leave(step_max)?;
         state.is_leaving = true;
         Some(leaving)
     }

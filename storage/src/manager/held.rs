@@ -13,13 +13,17 @@ use ringlane_reactor::{Notified, Notify, Queue};
 use super::LogManager;
 use crate::config::HeldConfig;
 use crate::log::{Log, Shared};
-use crate::segment::Spare;
+use crate::segment::{SHORTEST_STEP, Spare};
 
 /// So many logs are written to, and about so many bytes, before other tasks get their turn.
 const LOGS_PER_TURN: usize = 16;
 const BYTES_PER_TURN: u64 = 256 << 10;
+/// In a round so many logs are handed to kernel workers for each whose turn has come.
+const LOGS_HANDED_OVER: usize = 4;
 /// What may be held until the next look at the free space is this part of it: every shard may take one.
 const PART_OF_FREE_SPACE: u64 = 256;
+/// A log reserves such a part of the free space at most: with thousands of logs it is theirs, but not most of it.
+const STEPS_IN_FREE_SPACE: u64 = 32_768;
 
 /// Who holds something, and how much that is.
 #[derive(Default)]
@@ -34,6 +38,8 @@ pub(super) struct HeldBack {
     logs: RefCell<VecDeque<Weak<Shared>>>,
     /// What may still be held before the free space is looked at again.
     allowance: Cell<u64>,
+    /// What may be reserved in one step for one log, as of then.
+    step_max: Cell<u64>,
     /// Memory that was held in, the warmest last, and how many bytes it is.
     spare: RefCell<Vec<Spare>>,
     spare_bytes: Cell<u64>,
@@ -59,6 +65,12 @@ impl Turn {
         }
         is_over
     }
+}
+
+/// How much a log may reserve in one step, with so much space free and no more than `most`. Steps much shorter are worth nothing.
+fn step_max(free: u64, most: u64) -> u64 {
+    let step = (free / STEPS_IN_FREE_SPACE).min(most);
+    if step < most / SHORTEST_STEP { 0 } else { step }
 }
 
 impl HeldBack {
@@ -92,6 +104,7 @@ impl LogManager {
             let space = self.0.disk.space(&self.0.directory);
             let free = space.map_or(0, |space| space.free_bytes);
             held.allowance.set((free / PART_OF_FREE_SPACE).min(held.config.bytes_max));
+            held.step_max.set(step_max(free, held.config.reserved_step_max));
         }
         let rest = held.allowance.get().checked_sub(bytes);
         held.allowance.set(rest.unwrap_or(0));
@@ -180,19 +193,39 @@ impl LogManager {
         oldest.is_some()
     }
 
+    /// Has workers write what the next of `logs` hold, behind the first `handed_over`, and waits until they have taken the
+    /// first `least`. Answers how many they have taken: a few more each time, as long as they are not busy.
+    pub(super) async fn hand_over(&self, logs: &[Log], handed_over: usize, least: usize) -> usize {
+        let held = &self.0.held;
+        let most = logs.len().min(handed_over + LOGS_HANDED_OVER);
+        let mut handed_over = handed_over;
+        while handed_over < most {
+            let left = self.left();
+            if held.leaving.get() < held.config.leaving_bytes_max {
+                self.write_behind(&logs[handed_over]);
+                handed_over += 1;
+            } else if handed_over < least && held.leaving.get() > 0 {
+                left.await;
+            } else {
+                break;
+            }
+        }
+        handed_over
+    }
+
     /// Has a kernel worker write what `log` holds, unless they have enough to do or one writes to the log already. Answers
     /// whether one does.
-    pub(super) fn write_behind(&self, log: &Log) -> bool {
+    fn write_behind(&self, log: &Log) -> bool {
         let leaving = &self.0.held.leaving;
         if leaving.get() >= self.0.held.config.leaving_bytes_max {
             return false;
         }
-        let Some((file, bytes, position)) = log.leave() else { return false };
-        let len = bytes.len() as u64;
+        let Some(part) = log.leave(self.0.held.step_max.get()) else { return false };
+        let len = part.len();
         leaving.set(leaving.get() + len);
         let (this, log) = (self.clone(), log.clone());
         let write = async move {
-            let written = file.write_behind(bytes, position).await;
+            let written = part.write().await;
             let leaving = &this.0.held.leaving;
             leaving.set(leaving.get() - len);
             log.has_left(&written);

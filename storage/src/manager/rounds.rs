@@ -198,18 +198,15 @@ impl LogManager {
         dirty
     }
 
+    /// What the round shall write of each log. Workers write what a log holds before its turn comes, many logs' at a time, so
+    /// that the turn finds what was appended since: written by the shard, all of it would take several times as long.
     async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {
         let mut plans = Vec::with_capacity(dirty.len());
         let mut turn = Turn::default();
-        // As many as the workers take, side by side: each log's turn below waits for its own, and writes what they did not take.
-        for log in dirty {
-            self.write_behind(log);
-            if turn.is_over(0) {
-                self.0.reactor.yield_now().await;
-            }
-        }
-        for log in dirty {
-            let bytes = log.held_bytes();
+        let mut handed_over = 0;
+        for (n, log) in dirty.iter().enumerate() {
+            handed_over = self.hand_over(dirty, handed_over, n + 1).await;
+            let bytes = if n < handed_over { 0 } else { log.held_bytes() };
             if let Some(plan) = log.plan_checkpoint().await? {
                 plans.push((log.clone(), plan));
             }

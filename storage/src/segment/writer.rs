@@ -39,6 +39,29 @@ impl RollLimits {
     }
 }
 
+/// What a kernel worker is to write.
+pub(crate) struct Leaving {
+    file: File,
+    bytes: Rc<Vec<u8>>,
+    position: u64,
+    /// Up to where space is to be reserved first.
+    reserve_to: Option<u64>,
+}
+
+impl Leaving {
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Writes it, unless there is no space to reserve: the shard may find enough for this still.
+    pub(crate) async fn write(self) -> io::Result<()> {
+        if let Some(len) = self.reserve_to {
+            self.file.reserve(len).await?;
+        }
+        self.file.write_behind(self.bytes, self.position).await
+    }
+}
+
 impl RollLimits {
     /// How old a segment may become that drew `lot` (`LogConfig.randomSegmentJitter`).
     fn age_max_ms(&self, lot: u64) -> i64 {
@@ -107,11 +130,13 @@ impl Segment {
         Ok(())
     }
 
-    /// What is to be written for [`Segment::has_left`], if anything is and nothing is leaving yet: the bytes, their file and
-    /// their place in it.
-    pub(crate) fn leave(&mut self) -> Option<(File, Rc<Vec<u8>>, u64)> {
+    /// What is to be written for [`Segment::has_left`], if anything is and nothing is leaving yet, with space reserved in
+    /// steps of `step_max` at most.
+    pub(crate) fn leave(&mut self, step_max: u64) -> Option<Leaving> {
         let (file, position) = (self.open_log().clone(), self.file_len());
-        Some((file, self.held.leave()?, position))
+        let bytes = self.held.leave()?;
+        let reserve_to = self.reserve(position + bytes.len() as u64, step_max);
+        Some(Leaving { file, bytes, position, reserve_to })
     }
 
     /// What was leaving is in the file, unless it was held again meanwhile.
@@ -227,6 +252,12 @@ impl Segment {
     /// Whether index entries wait in memory.
     pub(crate) fn index_entries_wait(&self) -> bool {
         self.offset_index.waits() || self.time_index.waits()
+    }
+
+    /// Leaves the files as they are to be found: with every index entry, and with no more space than they need. Nothing is held.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.flush_indexes()?;
+        self.give_back_space()
     }
 
     /// Writes every index entry, the largest timestamp among them: what is in the files then covers all batches so far.

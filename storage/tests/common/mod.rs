@@ -54,7 +54,12 @@ pub(crate) fn manager_config() -> LogManagerConfig {
         journal: JournalConfig { file_bytes: 32 << 10, files: 3, group_bytes_max: 8 << 10 },
         checkpoint_interval_bytes: 6000,
         // Two or three small batches: kernel workers get some, and the shard writes others itself.
-        held: HeldConfig { bytes_max: 1000, log_share_bytes: 300, leaving_bytes_max: 600 },
+        held: HeldConfig {
+            bytes_max: 1000,
+            log_share_bytes: 300,
+            leaving_bytes_max: 600,
+            reserved_step_max: 16 << 10,
+        },
         ..LogManagerConfig::default()
     }
 }

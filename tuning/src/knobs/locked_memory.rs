@@ -9,8 +9,8 @@ use crate::machine::Machine;
 pub(super) const KNOB: Knob = Knob {
     name: "locked_memory",
     title: "RLIMIT_MEMLOCK",
-    wanted: "512 KiB, and 4 MiB a core; best unlimited (`LimitMEMLOCK=infinity`)",
-    why: "without 512 KiB no ring can be made; with less than 4 MiB a shard the journal's buffers stay unregistered, and each write maps its pages anew",
+    wanted: "512 KiB, and 8 MiB a core; best unlimited (`LimitMEMLOCK=infinity`)",
+    why: "without 512 KiB no ring can be made; with less than 8 MiB a shard the journal's buffers stay unregistered, and each write maps its pages anew",
     source: "io_uring_register(2), IORING_REGISTER_BUFFERS; getrlimit(2)",
     read,
 };

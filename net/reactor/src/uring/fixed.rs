@@ -147,7 +147,7 @@ impl Drop for Registration {
 }
 
 /// What a shard's direct writes register, about: two groups of the journal on their way.
-pub(crate) const FIXED_BYTES_PER_SHARD: usize = 2 << 20;
+pub(crate) const FIXED_BYTES_PER_SHARD: usize = 4 << 20;
 
 /// Registers as much as `shards` shards do and drops it again, to learn whether the host allows it.
 pub(crate) fn try_fixed_buffers(shards: u16) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Where groups and zeros meet in a new file.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use ringlane_reactor::sim::{Options, Simulation};
 
@@ -47,5 +48,25 @@ fn zeros_run_ahead_of_the_groups_in_one_file() {
         files.give_up_zeros(1);
         assert!(!files.wants_zeros());
         assert_eq!(begin(&mut files, 1), None, "what cannot be filled is used as it is");
+    });
+}
+
+#[test]
+fn trimming_is_wanted_when_half_of_the_files_are_full() {
+    let mut simulation = Simulation::new(Options::seed(1));
+    let host = simulation.host("broker", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1);
+    simulation.block_on(host, |reactor| async move {
+        for (files, expected) in [(2, 1), (3, 1), (4, 2), (6, 3)] {
+            let config = JournalConfig { file_bytes: 64 * KIB, files, group_bytes_max: 16 << 10 };
+            let dir = PathBuf::from(format!("/journal-{files}"));
+            let mut files =
+                Files::open(&reactor.disk(), &dir, (1, 0), &config).await.expect("a good disk");
+            let mut sequence = 0;
+            while !files.want_trimming() {
+                sequence += 1;
+                block(files.place(32 * KIB, sequence)).expect("no zeros are on their way");
+            }
+            assert_eq!(files.full_count(), expected);
+        }
     });
 }

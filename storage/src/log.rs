@@ -26,7 +26,7 @@ use ringlane_batch::{
 use ringlane_reactor::{Disk, Notified, Notify, Reactor};
 
 pub use append::{Appended, Origin};
-pub(crate) use checkpoint::Plan;
+pub(crate) use checkpoint::{BegunPlan, Plan};
 pub use create::NewLog;
 pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;

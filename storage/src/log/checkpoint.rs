@@ -15,7 +15,7 @@ use crate::producer_state;
 use crate::segment::Segment;
 use crate::shard_checkpoint::Record;
 
-/// What a log told when a round began: everything in it is in the page cache.
+/// What a round writes of a log: everything in it is in the page cache.
 pub(crate) struct Plan {
     pub(crate) record: Arc<Record>,
     /// The snapshots that the round writes.
@@ -24,6 +24,13 @@ pub(crate) struct Plan {
     truncations: u64,
     /// The journal's groups from here on are needed: the first of them holds a truncation that the record does not cover.
     pub(crate) needs_groups_from: Option<Mark>,
+}
+
+/// What a log told when its part in a round began: everything in it is in the page cache once nothing leaves.
+pub(crate) struct BegunPlan {
+    plan: Plan,
+    /// The snapshots that the round shall write.
+    snapshots: Vec<(Offset, Vec<u8>)>,
 }
 
 impl Log {
@@ -57,35 +64,57 @@ impl Log {
         self.0.state.borrow_mut().active_mut().start_write_back(WRITE_BACK_BYTES_MIN)
     }
 
-    /// What the round shall write of the log; `None` when there is none any more.
+    /// What the round shall write of the log as it is now, for [`Log::plan_checkpoint`] when its turn comes: what is appended
+    /// until then is left to the next round. `None` where only the turn can tell.
+    pub(crate) fn begin_checkpoint(&self) -> Option<BegunPlan> {
+        let now_ms = self.0.reactor.wall_clock_ms();
+        let mut state = self.0.state.borrow_mut();
+        let may_begin = self.0.shape_turn.is_free() && !state.closes && state.active().all_leaves();
+        // An error is met again when its turn comes, and told then.
+        if may_begin { state.begin_checkpoint(now_ms).unwrap_or_default() } else { None }
+    }
+
+    /// What the round shall write of the log: as it was when that `begun`, if it did; `None` when there is none any more.
     ///
     /// # Errors
     /// The disk's, where what is held cannot be written: the journal must keep it.
-    pub(crate) async fn plan_checkpoint(&self) -> Result<Option<Plan>, StorageError> {
+    pub(crate) async fn plan_checkpoint(
+        &self,
+        begun: Option<BegunPlan>,
+    ) -> Result<Option<Plan>, StorageError> {
+        if let Some(begun) = begun {
+            self.nothing_leaves().await;
+            if self.0.state.borrow().has_written(&begun.plan) {
+                return self.write_snapshots(begun).await;
+            }
+            // The worker failed, or the log was cut or closed.
+        }
         let now_ms = self.0.reactor.wall_clock_ms();
         let shape = self.0.shape_turn.enter().await;
         self.nothing_leaves().await;
         self.write_held()
             .map_err(|error| StorageError::io("write to a log in", &self.directory())(error))?;
-        let (planned, snapshots, dir) = {
-            let mut state = self.0.state.borrow_mut();
-            let planned = state.plan_checkpoint(now_ms);
-            (planned, state.snapshots_waiting.clone(), state.dir.clone())
-        };
+        let begun = self.0.state.borrow_mut().begin_checkpoint(now_ms);
         drop(shape);
-        let mut plan = match planned {
-            Ok(Some(plan)) => plan,
-            Ok(None) => return Ok(None),
+        match begun {
+            Ok(Some(begun)) => self.write_snapshots(begun).await,
+            Ok(None) => Ok(None),
             // What the next start takes for indexed must be: without its last entry a time index passes over its newest records.
             Err(error) if is_storage_full(&error) => {
                 let dir = self.directory();
-                return Err(StorageError::io("write to an index of a log in", &dir)(error));
+                Err(StorageError::io("write to an index of a log in", &dir)(error))
             }
             Err(error) => {
                 self.go_offline(&format!("cannot write to an index: {error}"));
-                return Ok(None);
+                Ok(None)
             }
-        };
+        }
+    }
+
+    /// Writes the snapshots of a plan whose bytes are in the file: it is complete then. `None` if the log is offline.
+    async fn write_snapshots(&self, begun: BegunPlan) -> Result<Option<Plan>, StorageError> {
+        let BegunPlan { mut plan, snapshots } = begun;
+        let dir = self.directory();
         // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on. One that a
         // later round would bring lies before the recovery point of this one, where nobody looks whether it is whole.
         for (offset, snapshot) in snapshots {
@@ -153,19 +182,29 @@ impl Log {
 }
 
 impl State {
-    fn plan_checkpoint(&mut self, now_ms: i64) -> std::io::Result<Option<Plan>> {
+    fn begin_checkpoint(&mut self, now_ms: i64) -> std::io::Result<Option<BegunPlan>> {
         if self.is_closed() {
             return Ok(None);
         }
         self.flush_indexes()?;
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
-        Ok(Some(Plan {
+        let plan = Plan {
             record: Arc::new(self.record()),
             snapshots: Vec::new(),
             names_changed: self.names_changed,
             truncations: self.truncations,
             needs_groups_from: self.truncating.map(|(_, mark)| mark),
-        }))
+        };
+        Ok(Some(BegunPlan { plan, snapshots: self.snapshots_waiting.clone() }))
+    }
+
+    /// Whether the files have what the plan tells of.
+    fn has_written(&self, plan: &Plan) -> bool {
+        let (active, record) = (self.active(), &plan.record);
+        // A segment is complete when it has all.
+        let is_there = active.base > record.segment_base
+            || active.base == record.segment_base && active.file_len() >= record.position;
+        is_there && !self.is_closed()
     }
 
     /// Writes the index entries of what is complete, and closes it. On a full device they go on waiting. Those of the active
@@ -186,10 +225,10 @@ impl State {
         Ok(())
     }
 
-    /// What is true of the log once all of it is synced.
+    /// What is true of the log once all of it is written and synced.
     pub(super) fn record(&self) -> Record {
         let (active, offsets) = (self.active(), self.offsets());
-        assert_eq!(active.held_bytes(), 0, "a record tells of what the file has");
+        assert!(active.all_leaves(), "a record tells of what the file has, or is about to get");
         // A truncation that the journal has, and the files not yet.
         let log_sequence = self.truncating.map_or(self.log_sequence, |(entry, _)| entry - 1);
         Record {

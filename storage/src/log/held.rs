@@ -69,6 +69,11 @@ impl Log {
         self.0.state.borrow().active().held_bytes()
     }
 
+    /// Whether a kernel worker writes to the log.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.0.state.borrow().is_leaving
+    }
+
     /// What a kernel worker is to write, for [`Log::has_left`]: all that is held, unless one is at it already. Space is reserved
     /// in steps of `step_max` at most.
     pub(crate) fn leave(&self, step_max: u64) -> Option<Leaving> {

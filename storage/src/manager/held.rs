@@ -12,7 +12,7 @@ use ringlane_reactor::{Notified, Notify, Queue};
 
 use super::LogManager;
 use crate::config::HeldConfig;
-use crate::log::{Log, Shared};
+use crate::log::{BegunPlan, Log, Shared};
 use crate::segment::{SHORTEST_STEP, Spare};
 
 /// So many logs are written to, and about so many bytes, before other tasks get their turn.
@@ -193,24 +193,23 @@ impl LogManager {
         oldest.is_some()
     }
 
-    /// Has workers write what the next of `logs` hold, behind the first `handed_over`, and waits until they have taken the
-    /// first `least`. Answers how many they have taken: a few more each time, as long as they are not busy.
-    pub(super) async fn hand_over(&self, logs: &[Log], handed_over: usize, least: usize) -> usize {
+    /// Begins the part in a round of some more of `logs`, as long as workers are not busy, behind the first ones, whose has `begun`:
+    /// has what they hold written by workers, and adds to `begun`. Waits until that of the first has.
+    pub(super) async fn hand_over(&self, logs: &[Log], begun: &mut VecDeque<Option<BegunPlan>>) {
         let held = &self.0.held;
-        let most = logs.len().min(handed_over + LOGS_HANDED_OVER);
-        let mut handed_over = handed_over;
-        while handed_over < most {
+        let most = logs.len().min(begun.len() + LOGS_HANDED_OVER);
+        while begun.len() < most {
             let left = self.left();
             if held.leaving.get() < held.config.leaving_bytes_max {
-                self.write_behind(&logs[handed_over]);
-                handed_over += 1;
-            } else if handed_over < least && held.leaving.get() > 0 {
+                let log = &logs[begun.len()];
+                self.write_behind(log);
+                begun.push_back(log.begin_checkpoint());
+            } else if begun.is_empty() && held.leaving.get() > 0 {
                 left.await;
             } else {
                 break;
             }
         }
-        handed_over
     }
 
     /// Has a kernel worker write what `log` holds, unless they have enough to do or one writes to the log already. Answers

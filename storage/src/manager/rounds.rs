@@ -3,6 +3,7 @@
 //! says so; and the journal's groups before the round's beginning are free.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -193,21 +194,24 @@ impl LogManager {
     /// The logs for a round. Each counts as clean from here, not from where its turn comes: [`Self::undo_round`] has to find
     /// those, too, that the round never came to.
     fn take_dirty(&self) -> Vec<Log> {
-        let dirty = self.0.rounds.dirty.take();
+        let mut dirty = self.0.rounds.dirty.take();
         dirty.iter().for_each(Log::mark_clean);
+        // Those that workers write to already come last: they will be done by then.
+        dirty.sort_by_key(Log::is_leaving);
         dirty
     }
 
-    /// What the round shall write of each log. Workers write what a log holds before its turn comes, many logs' at a time, so
-    /// that the turn finds what was appended since: written by the shard, all of it would take several times as long.
+    /// What the round shall write of each log. It begins before a log's turn, for many logs at a time: workers write what it
+    /// holds, and the turn finds that done. Written by the shard, all of it would take several times as long.
     async fn plan(&self, dirty: &[Log]) -> Result<Vec<(Log, Plan)>, StorageError> {
         let mut plans = Vec::with_capacity(dirty.len());
         let mut turn = Turn::default();
-        let mut handed_over = 0;
+        let mut begun = VecDeque::new();
         for (n, log) in dirty.iter().enumerate() {
-            handed_over = self.hand_over(dirty, handed_over, n + 1).await;
-            let bytes = if n < handed_over { 0 } else { log.held_bytes() };
-            if let Some(plan) = log.plan_checkpoint().await? {
+            self.hand_over(&dirty[n..], &mut begun).await;
+            let begun = begun.pop_front().flatten();
+            let bytes = if begun.is_some() { 0 } else { log.held_bytes() };
+            if let Some(plan) = log.plan_checkpoint(begun).await? {
                 plans.push((log.clone(), plan));
             }
             if turn.is_over(bytes) {

@@ -61,6 +61,11 @@ impl Held {
         bytes_of(self.rest.as_ref())
     }
 
+    /// Whether all that is held is leaving.
+    pub(crate) fn all_leaves(&self) -> bool {
+        bytes_of(self.rest.as_ref()).is_empty()
+    }
+
     /// What is to leave now, until [`Held::left`], if anything is and nothing is leaving yet. It goes on being held.
     pub(crate) fn leave(&mut self) -> Option<Rc<Vec<u8>>> {
         if self.leaving.is_none() && self.rest.as_ref().is_some_and(|rest| !rest.is_empty()) {

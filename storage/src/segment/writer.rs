@@ -175,8 +175,13 @@ impl Segment {
         self.held.len()
     }
 
+    /// Whether nothing is held but what [`Segment::leave`] gave away.
+    pub(crate) fn all_leaves(&self) -> bool {
+        self.held.all_leaves()
+    }
+
     /// Bytes of whole batches in the file.
-    pub(super) fn file_len(&self) -> u64 {
+    pub(crate) fn file_len(&self) -> u64 {
         self.len - self.held.len()
     }
 

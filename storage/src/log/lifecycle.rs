@@ -107,6 +107,13 @@ impl Log {
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
         let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
         self.nothing_leaves().await;
+        if let Err(error) = self.write_held() {
+            // Of a log that is closed a round asks nothing: none may trim the journal now.
+            let dir = self.directory();
+            self.0
+                .manager
+                .take_offline(&format!("cannot write to the log in {}: {error}", dir.display()));
+        }
         self.change(State::close);
         self.0.ring_durable();
         closed.map(|()| self.log_end().offset())

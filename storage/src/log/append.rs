@@ -62,9 +62,14 @@ impl Log {
         if must_roll {
             self.roll(now_ms).await?;
         }
-        let room = self.reserve(batch.len()).await?;
+        let mut room = self.reserve(batch.len()).await?;
         // Last: whoever waits for room for long finds the files closed.
         self.open_active().await?;
+        while room.is_none() && self.0.state.borrow().config.durable {
+            // Switched on while the files were opened.
+            room = self.reserve(batch.len()).await?;
+            self.open_active().await?;
+        }
         // From here on nothing waits: the segment, the journal and the log's memory change together.
         let could_hold = self.0.state.borrow().could_hold(batch.len());
         let hold = could_hold && self.0.manager.may_hold(batch.len() as u64);

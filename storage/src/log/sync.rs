@@ -160,10 +160,12 @@ impl Log {
 
     /// One sync, on behalf of the shard's group.
     pub(crate) async fn sync(&self) {
+        // It proves what the file has, and no more.
+        self.write_held_in_time();
         let sync = {
             let mut state = self.0.state.borrow_mut();
             state.sync_registered = false;
-            if !state.wants_sync() {
+            if !state.wants_sync() || state.active().held_bytes() > 0 {
                 return;
             }
             state.begin_sync()

@@ -215,7 +215,7 @@ impl Shared {
     /// The same, where one line for the whole directory says so.
     pub(crate) fn go_offline_with_directory(&self, reason: &str) {
         self.state.borrow_mut().go_offline(reason);
-        self.durable_changed.notify_all();
+        self.ring_durable();
     }
 }
 

@@ -77,7 +77,7 @@ impl Log {
     /// What the round shall write of the log: as it was when that `begun`, if it did; `None` when there is none any more.
     ///
     /// # Errors
-    /// The disk's, where what is held cannot be written: the journal must keep it.
+    /// The disk's, where the log's files cannot be brought to what its record would say: the journal must keep what it has.
     pub(crate) async fn plan_checkpoint(
         &self,
         begun: Option<BegunPlan>,
@@ -85,7 +85,7 @@ impl Log {
         if let Some(begun) = begun {
             self.nothing_leaves().await;
             if self.0.state.borrow().has_written(&begun.plan) {
-                return self.write_snapshots(begun).await;
+                return self.write_snapshots(begun).await.map(Some);
             }
             // The worker failed, or the log was cut or closed.
         }
@@ -97,22 +97,21 @@ impl Log {
         let begun = self.0.state.borrow_mut().begin_checkpoint(now_ms);
         drop(shape);
         match begun {
-            Ok(Some(begun)) => self.write_snapshots(begun).await,
+            Ok(Some(begun)) => self.write_snapshots(begun).await.map(Some),
             Ok(None) => Ok(None),
             // What the next start takes for indexed must be: without its last entry a time index passes over its newest records.
-            Err(error) if is_storage_full(&error) => {
-                let dir = self.directory();
-                Err(StorageError::io("write to an index of a log in", &dir)(error))
-            }
             Err(error) => {
-                self.go_offline(&format!("cannot write to an index: {error}"));
-                Ok(None)
+                if !is_storage_full(&error) {
+                    self.go_offline(&format!("cannot complete a segment: {error}"));
+                }
+                let dir = self.directory();
+                Err(StorageError::io("complete a segment of a log in", &dir)(error))
             }
         }
     }
 
-    /// Writes the snapshots of a plan whose bytes are in the file: it is complete then. `None` if the log is offline.
-    async fn write_snapshots(&self, begun: BegunPlan) -> Result<Option<Plan>, StorageError> {
+    /// Writes the snapshots of a plan whose bytes are in the file: it is complete then.
+    async fn write_snapshots(&self, begun: BegunPlan) -> Result<Plan, StorageError> {
         let BegunPlan { mut plan, snapshots } = begun;
         let dir = self.directory();
         // Not synced one by one: each has a checksum, and only those that the round's sync covered are counted on. One that a
@@ -123,16 +122,15 @@ impl Log {
                 Ok(()) => plan.snapshots.push(offset),
                 // The log was deleted meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
-                Err(error) if is_storage_full(&error) => {
-                    return Err(StorageError::io("write", &path)(error));
-                }
                 Err(error) => {
-                    self.go_offline(&format!("cannot write a producer snapshot: {error}"));
-                    return Ok(None);
+                    if !is_storage_full(&error) {
+                        self.go_offline(&format!("cannot write a producer snapshot: {error}"));
+                    }
+                    return Err(StorageError::io("write", &path)(error));
                 }
             }
         }
-        Ok(Some(plan))
+        Ok(plan)
     }
 
     /// Puts a small file in its place in one step, not durably.
@@ -185,6 +183,9 @@ impl State {
     fn begin_checkpoint(&mut self, now_ms: i64) -> std::io::Result<Option<BegunPlan>> {
         if self.is_closed() {
             return Ok(None);
+        }
+        if self.is_half_cut {
+            return Err(std::io::Error::other("a truncation did not end"));
         }
         self.flush_indexes()?;
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms);

@@ -102,21 +102,26 @@ impl Log {
         let _files = self.0.file_turn.enter().await;
         let _appends = self.0.append_turn.enter().await;
         self.0.state.borrow_mut().closes = true;
+        let offline = self.is_offline();
         // A round that runs may not have written yet what it took from the log.
         let is_settled =
             self.0.state.borrow().is_settled() && !self.0.manager.round_stats().running;
-        let closed = if is_settled { Ok(()) } else { self.checkpoint().await };
-        self.nothing_leaves().await;
-        if let Err(error) = self.write_held() {
-            // Of a log that is closed a round asks nothing: none may trim the journal now.
-            let dir = self.directory();
-            self.0
-                .manager
-                .take_offline(&format!("cannot write to the log in {}: {error}", dir.display()));
+        if !is_settled {
+            // Of an offline log, too: no round asks a closed one, and each would trim what only the journal has of it.
+            self.mark_dirty();
         }
+        let closed = if is_settled { Ok(()) } else { self.0.manager.checkpoint().await };
+        if let Err(error) = &closed {
+            let dir = self.directory();
+            self.0.manager.take_offline(&format!("cannot close {}: {error}", dir.display()));
+        }
+        self.nothing_leaves().await;
         self.change(State::close);
         self.0.ring_durable();
-        closed.map(|()| self.log_end().offset())
+        match offline {
+            Some(reason) => Err(StorageError::Offline(reason)),
+            None => closed.map(|()| self.log_end().offset()),
+        }
     }
 
     /// Removes the log. The directory is durably renamed first, so that a crash never leaves half a log under its name;

@@ -86,6 +86,8 @@ pub(crate) struct State {
     pub(crate) truncations: u64,
     /// The journal entry of the truncation that is under way, until the files are cut, and the group that has it.
     pub(crate) truncating: Option<(u64, Mark)>,
+    /// Its files are being cut, or could not be: memory says something else than they do.
+    pub(crate) is_half_cut: bool,
     /// A roll was begun: the next append completes it, whatever its size.
     pub(crate) rolling: bool,
     /// Waits in the group of syncs that fills now.
@@ -140,6 +142,7 @@ impl State {
             recorded_segment: Offset::ZERO,
             truncations: 0,
             truncating: None,
+            is_half_cut: false,
             rolling: false,
             sync_registered: false,
             is_dirty: false,
@@ -178,6 +181,7 @@ impl State {
         self.snapshots = loaded.snapshots;
         self.snapshots_waiting = loaded.snapshots_waiting;
         self.read_files = None;
+        self.is_half_cut = false;
         self.rolling = false;
         // Recovery may have removed names.
         self.names_changed += 1;

@@ -73,6 +73,7 @@ impl Log {
             assert!(!state.is_leaving, "nothing is written behind a cut");
             state.truncations += 1;
             state.truncating = None;
+            state.is_half_cut = true;
             let later = state.segments.iter().map(|segment| segment.base).filter(|b| *b > base);
             let snapshots = state.snapshots.iter().copied().filter(|at| *at > new_end);
             let (removed, snapshots): (Vec<_>, Vec<_>) = (later.collect(), snapshots.collect());

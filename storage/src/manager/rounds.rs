@@ -212,6 +212,10 @@ impl LogManager {
             let begun = begun.pop_front().flatten();
             let bytes = if begun.is_some() { 0 } else { log.held_bytes() };
             if let Some(plan) = log.plan_checkpoint(begun).await? {
+                if plan.needs_groups_from.is_some() {
+                    // The next round may come before the files are cut, and must not trim what this one keeps.
+                    log.mark_dirty();
+                }
                 plans.push((log.clone(), plan));
             }
             if turn.is_over(bytes) {

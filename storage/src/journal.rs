@@ -271,6 +271,20 @@ impl Journal {
         self.0.state.borrow().failed.clone()
     }
 
+    /// Fails for good, as after a write that failed: nobody is told of what is not durable yet, and nobody waits any more.
+    pub fn abandon(&self, reason: &str) {
+        {
+            let mut state = self.0.state.borrow_mut();
+            if state.failed.is_some() {
+                return;
+            }
+            state.failed = Some(reason.to_string());
+            state.open.abandon();
+        }
+        self.0.changed.notify_all();
+        self.0.checkpoint_wanted.notify_all();
+    }
+
     /// Takes nothing more, waits until what was added is durable or the journal has failed, and lets go of the files. A journal that is full needs
     /// its checkpoint for that: go on with those until this is ready.
     pub async fn close(&self) {

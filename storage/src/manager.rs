@@ -174,8 +174,25 @@ impl LogManager {
         if let Some(journal) = self.0.journal.get() {
             journal.close().await;
         }
-        let logs = self.0.logs.borrow();
-        logs.values().filter_map(Weak::upgrade).all(|log| log.is_closed())
+        let all_closed = {
+            let logs = self.0.logs.borrow();
+            logs.values().filter_map(Weak::upgrade).all(|log| log.is_closed())
+        };
+        all_closed && (self.is_offline().is_some() || self.let_go_of_groups().await)
+    }
+
+    /// Says on disk that no group is needed, every log being closed in order. The next start counts its groups from there: were a number
+    /// used twice, it would find the old ones behind the new ones and take what lies between for lost.
+    async fn let_go_of_groups(&self) -> bool {
+        let Some(journal) = self.0.journal.get() else { return true };
+        let next_group = journal.trimmed_to_after(journal.mark());
+        let before = std::mem::replace(&mut self.0.checkpoint.borrow_mut().first_group, next_group);
+        let written =
+            if before == next_group { Ok(()) } else { self.write_checkpoint_file().await };
+        if let Err(error) = &written {
+            tracing::warn!(%error, "the journal's end is not recorded: the next start checks every log");
+        }
+        written.is_ok()
     }
 
     /// A log that was opened or created here, and from now on belongs to the rounds.
@@ -202,6 +219,10 @@ impl LogManager {
     /// The directory has failed: none of its logs takes or acknowledges anything from now on. The first reason counts.
     pub fn take_offline(&self, reason: &str) {
         self.0.failed.borrow_mut().get_or_insert_with(|| reason.to_string());
+        if let Some(journal) = self.0.journal.get() {
+            // No round will free a file of it any more: who waits for one would wait for ever.
+            journal.abandon(reason);
+        }
         self.0.journal_opened.notify_all();
         self.0.has_failed.notify_all();
         let logs: Vec<_> = self.0.logs.borrow().values().filter_map(Weak::upgrade).collect();

@@ -131,8 +131,7 @@ fn manager_config(config: &BrokerConfig, directories: usize) -> LogManagerConfig
     }
 }
 
-/// Closes every log of the shard, and its journals. Answers of each directory that is online whether all of it was left in
-/// order.
+/// Closes every log of the shard, and its journals. Answers of each directory whether all of it was left in order.
 pub(crate) async fn close_all(shard: &Rc<Shard>) -> BTreeMap<usize, bool> {
     let all = shard.partitions.all().into_iter();
     let closing = all.map(|partition| shard.reactor.spawn(Queue::Client, close(partition)));
@@ -142,6 +141,7 @@ pub(crate) async fn close_all(shard: &Rc<Shard>) -> BTreeMap<usize, bool> {
         // Of a log that was created meanwhile only the journal knows.
         let all_closed = logs.close().await;
         if logs.is_offline().is_some() {
+            in_order.insert(index, false);
             continue;
         }
         let here = closed.iter().filter(|log| log.directory.parent() == Some(logs.directory()));

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_batch::{HighWatermark, Offset, PartitionIndex};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{Queue, Reactor};
 use ringlane_storage::{
-    HeldConfig, Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered,
+    AppendError, HeldConfig, Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered,
 };
 
 const KIB: u64 = 1 << 10;
@@ -27,6 +27,7 @@ fn config() -> LogConfig {
 async fn create_logs<const N: usize>(reactor: &Reactor) -> (LogManager, [Log; N]) {
     let (disk, data) = (reactor.disk(), Path::new("/data"));
     disk.create_dir_all(data).await.unwrap();
+    disk.sync_dir(Path::new("/")).await.unwrap();
     let recovered = Arc::new(Recovered::read(&disk, data).await.unwrap());
     let held = HeldConfig {
         bytes_max: 1 << 20,
@@ -182,6 +183,122 @@ fn a_round_in_the_midst_of_a_truncation_does_not_take_half_of_it_for_the_log() {
 }
 
 #[test]
+fn a_round_between_a_truncation_and_its_cut_keeps_the_journals_entry_of_it() {
+    each_seed("rounds", seeds(300), |seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let (log, other) = simulation.block_on(host, |reactor| async move {
+            let (_, [log, other]) = create_logs(&reactor).await;
+            for sequence in 0..30 {
+                append(&log, next(sequence)).await;
+            }
+            log.checkpoint().await.unwrap();
+            (log, other)
+        });
+        let slow = DiskFaults { slow_one_in: 2, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, slow);
+        let kind = [CrashKind::Power, CrashKind::Process][seed as usize % 2];
+        simulation.crash_at(host, seed / 2 % 100, kind);
+        let _ = simulation.try_block_on(host, |reactor| async move {
+            let rounds = async move { while other.checkpoint().await.is_ok() {} };
+            reactor.spawn(Queue::Background, rounds).detach();
+            log.truncate_to(Offset(1)).await.unwrap();
+        });
+        simulation.crash(host, kind);
+        simulation.crash_at(host, u64::MAX / 2, CrashKind::Power);
+        simulation.set_disk_faults(host, DiskFaults::default());
+        simulation.block_on(host, move |reactor| async move {
+            let left = open(&reactor, config()).await.log_end().0;
+            assert!([1, 30].contains(&left), "{left} records are left");
+        });
+    });
+}
+
+#[test]
+fn a_truncation_that_could_not_be_completed_is_not_recorded_as_if_it_were() {
+    each_seed("rounds", seeds(300), |seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let log = simulation.block_on(host, |reactor| async move {
+            let (_, [log]) = create_logs(&reactor).await;
+            for sequence in 0..3 {
+                append(&log, next(sequence)).await;
+            }
+            log.checkpoint().await.unwrap();
+            log
+        });
+        let broken = DiskFaults { read_error_one_in: 4, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, broken);
+        simulation.block_on(host, |_| async move {
+            let _ = log.truncate_to(Offset(1)).await;
+        });
+        simulation.set_disk_faults(host, DiskFaults::default());
+        simulation.run_for(Duration::from_secs(10));
+        simulation.crash(host, CrashKind::Process);
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, config()).await;
+            let left = log.log_end().0 as i32;
+            for sequence in (left..4).rev() {
+                let taken = log.append(&mut next(sequence), EPOCH, Origin::Client, 0).await;
+                let is_next = sequence == left;
+                assert_eq!(taken.is_ok(), is_next, "{left} records, {sequence}: {taken:?}");
+                let is_duplicate = matches!(taken, Err(AppendError::Duplicate(_)));
+                assert!(!is_duplicate, "{left} records are left, and {sequence} is there already");
+            }
+        });
+    });
+}
+
+#[test]
+fn a_log_start_outlives_the_end_of_an_offline_log() {
+    let (mut simulation, host) = world(Options::seed(3));
+    simulation.block_on(host, |reactor| async move {
+        let (_, [log, other]) = create_logs(&reactor).await;
+        append(&log, batch(1)).await;
+        append(&log, batch(2)).await;
+        log.checkpoint().await.unwrap();
+        log.delete_records_before(Offset(1), HighWatermark(2)).await.unwrap();
+        log.go_offline("a read failed");
+        assert!(log.close().await.is_err());
+        append(&other, batch(1)).await;
+        other.checkpoint().await.unwrap();
+    });
+    simulation.crash(host, CrashKind::Process);
+    simulation.block_on(host, |reactor| async move {
+        assert_eq!(open(&reactor, config()).await.log_start().0, 1);
+    });
+}
+
+#[test]
+fn a_round_that_cannot_record_a_log_trims_nothing_and_says_so() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let in_the_way = simulation.block_on(host, |reactor| async move {
+        let (_, [log]) = create_logs(&reactor).await;
+        append(&log, batch(1)).await;
+        append(&log, batch(2)).await;
+        log.checkpoint().await.unwrap();
+        log.delete_records_before(Offset(1), HighWatermark(2)).await.unwrap();
+        log.set_config(LogConfig { segment_bytes: 1000, ..config() });
+        while log.segment_count() == 1 {
+            append(&log, batch(3)).await;
+        }
+        let end = log.log_end().offset();
+        let in_the_way = dir().join(format!("{:020}.snapshot.tmp", end.0 - 1));
+        reactor.disk().create_dir_all(&in_the_way).await.unwrap();
+        durable(&log).await;
+        // It needs a round.
+        let deleted = log.delete_records_before(end, HighWatermark(end.0)).await;
+        assert!(deleted.is_err() && log.is_offline().is_some(), "{deleted:?}");
+        assert!(log.close().await.is_err());
+        in_the_way
+    });
+    simulation.crash(host, CrashKind::Process);
+    simulation.block_on(host, |reactor| async move {
+        reactor.disk().remove_dir_all(&in_the_way).await.unwrap();
+        let log = open(&reactor, config()).await;
+        assert_eq!(log.log_start().0, 1);
+    });
+}
+
+#[test]
 fn what_an_offline_log_held_when_it_was_closed_stays_in_the_journal_or_is_written() {
     let (mut simulation, host) = world(Options::seed(3));
     simulation.block_on(host, |reactor| async move {
@@ -199,5 +316,70 @@ fn what_an_offline_log_held_when_it_was_closed_stays_in_the_journal_or_is_writte
     simulation.crash(host, CrashKind::Process);
     simulation.block_on(host, |reactor| async move {
         assert_eq!(open(&reactor, config()).await.log_end().0, 2);
+    });
+}
+
+#[test]
+fn a_batch_whose_log_became_durable_while_its_files_were_opened_is_in_the_journal() {
+    for kind in [CrashKind::Process, CrashKind::Power] {
+        let (mut simulation, host) = world(Options::seed(4));
+        simulation.block_on(host, |reactor| async move {
+            let (_, [log]) = create_logs(&reactor).await;
+            log.set_config(LogConfig { durable: false, ..config() });
+            let first = log.clone();
+            let first = reactor.spawn(Queue::Client, async move { append(&first, batch(1)).await });
+            reactor.yield_now().await;
+            assert_eq!(log.log_end().0, 0, "its files are being opened");
+            log.set_config(config());
+            first.await;
+            append(&log, batch(2)).await;
+            log.acknowledgeable(Offset(2)).await;
+        });
+        simulation.crash(host, kind);
+        simulation.block_on(host, |reactor| async move {
+            assert_eq!(open(&reactor, config()).await.log_end().0, 2);
+        });
+    }
+}
+
+#[test]
+fn a_sync_that_was_due_before_a_log_became_durable_does_not_prove_what_is_held() {
+    each_seed("rounds", seeds(50), |seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let log = simulation.block_on(host, |reactor| async move {
+            let (_, [log]) = create_logs(&reactor).await;
+            log.set_config(LogConfig { durable: false, flush_ms: 10, ..config() });
+            append(&log, batch(1)).await;
+            log.set_config(config());
+            durable(&log).await;
+            log
+        });
+        simulation.set_disk_faults(host, slow_disk());
+        simulation.block_on(host, |_| async move {
+            append(&log, batch(2)).await;
+            log.acknowledgeable(Offset(2)).await;
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.set_disk_faults(host, DiskFaults::default());
+        simulation.block_on(host, |reactor| async move {
+            assert_eq!(open(&reactor, config()).await.log_end().0, 2);
+        });
+    });
+}
+
+#[test]
+fn who_waits_for_a_journal_that_fails_is_told() {
+    let (mut simulation, host) = world(Options::seed(5));
+    let log = simulation.block_on(host, |reactor| async move {
+        let (_, [log]) = create_logs(&reactor).await;
+        append(&log, batch(1)).await;
+        durable(&log).await;
+        log
+    });
+    simulation.fail_directory(host, "/data/journal").unwrap();
+    simulation.block_on(host, |_| async move {
+        append(&log, batch(2)).await;
+        log.acknowledgeable(Offset(2)).await;
+        assert!(log.is_offline().is_some());
     });
 }

@@ -138,15 +138,15 @@ pub(crate) async fn close_all(shard: &Rc<Shard>) -> BTreeMap<usize, bool> {
     let closed = join_all(closing.collect()).await;
     let mut in_order = BTreeMap::new();
     for (index, logs) in shard.partitions.directories() {
-        // Of a log that was created meanwhile only the journal knows.
-        let all_closed = logs.close().await;
+        // Logs that were created meanwhile, too.
+        let is_complete = logs.close().await;
         if logs.is_offline().is_some() {
             in_order.insert(index, false);
             continue;
         }
         let here = closed.iter().filter(|log| log.directory.parent() == Some(logs.directory()));
         let mut failed = here.filter_map(|log| Some((log, log.failed.as_ref()?))).peekable();
-        in_order.insert(index, all_closed && failed.peek().is_none());
+        in_order.insert(index, is_complete && failed.peek().is_none());
         for (log, error) in failed {
             error!(log = %log.directory.display(), "cannot close the log in order: {error}");
         }

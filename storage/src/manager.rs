@@ -32,6 +32,9 @@ pub use rounds::RoundStats;
 use rounds::Rounds;
 pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
 
+/// So many logs are closed at a time: they share rounds of checkpoints.
+const CLOSED_AT_ONCE_MAX: usize = 1024;
+
 /// See the module. One for each shard and log directory; cheap to clone.
 #[derive(Clone)]
 pub struct LogManager(pub(crate) Rc<Inner>);
@@ -168,17 +171,26 @@ impl LogManager {
         self.0.journal.get().map(Journal::stats).unwrap_or_default()
     }
 
-    /// Ends the journal, after the logs were closed, and lets go of its files. Answers whether all of them were: one that came
-    /// into being meanwhile may have entries in the journal that no round of checkpoints covers.
+    /// Closes what logs are open still, as those are that came into being in the midst of a stop, ends the journal, and lets go of its
+    /// files. Answers whether the next start finds in the logs all that there is: it need not look into the journal then.
     pub async fn close(&self) -> bool {
+        while self.close_open_logs().await {}
         if let Some(journal) = self.0.journal.get() {
             journal.close().await;
         }
-        let all_closed = {
-            let logs = self.0.logs.borrow();
-            logs.values().filter_map(Weak::upgrade).all(|log| log.is_closed())
-        };
-        all_closed && (self.is_offline().is_some() || self.let_go_of_groups().await)
+        // What came into being since then has nothing in the journal.
+        self.is_offline().is_none() && self.let_go_of_groups().await
+    }
+
+    /// Closes the logs that are open. Answers whether there were any.
+    async fn close_open_logs(&self) -> bool {
+        let logs: Vec<_> = self.0.logs.borrow().values().filter_map(Weak::upgrade).collect();
+        let open: Vec<_> = logs.into_iter().filter(|log| !log.is_closed()).map(Log).collect();
+        let any = !open.is_empty();
+        // An error takes the directory offline.
+        let close = async |log: Log| drop(log.close().await);
+        self.0.reactor.for_each(Queue::Background, CLOSED_AT_ONCE_MAX, open, close).await;
+        any
     }
 
     /// Says on disk that no group is needed, every log being closed in order. The next start counts its groups from there: were a number

@@ -13,7 +13,7 @@ use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::Queue;
 use ringlane_storage::{
-    CompactionConfig, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
+    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
     journal::JournalConfig, partition_directory_name,
 };
 use tracing::error;
@@ -316,8 +316,9 @@ async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &Cluste
     }
     let names: Vec<&str> = gone.iter().map(|topic| topic.name.as_str()).collect();
     shard.coordinators.forget_topics(&names);
-    for id in gone.iter().map(|topic| topic.id) {
-        shard.partitions.offline.borrow_mut().retain(|key, _| key.0 != id);
+    for topic in &gone {
+        let id = topic.id;
+        remove_offline(shard, topic).await;
         let removed: Vec<_> = {
             let mut by_key = shard.partitions.by_key.borrow_mut();
             let keys: Vec<_> = by_key.keys().filter(|key| key.0 == id).copied().collect();
@@ -328,6 +329,26 @@ async fn remove_deleted(shard: &Rc<Shard>, before: &ClusterImage, image: &Cluste
             partition.end();
         }
         shard.reactor.for_each(Queue::Client, AT_ONCE_MAX, removed, delete).await;
+    }
+}
+
+/// Removes the partitions of a deleted topic that are offline, and their files, which would be in the way of a new topic of the name.
+async fn remove_offline(shard: &Shard, topic: &Topic) {
+    let of_topic: Vec<_> = {
+        let mut offline = shard.partitions.offline.borrow_mut();
+        let keys: Vec<_> = offline.keys().filter(|key| key.0 == topic.id).copied().collect();
+        keys.into_iter().filter_map(|key| Some((key, offline.remove(&key)?))).collect()
+    };
+    for (key, offline) in of_topic {
+        let Place::In(index) = offline.place else { continue };
+        let Some((_, logs)) = shard.partitions.directories().find(|(at, _)| *at == index) else {
+            continue;
+        };
+        let name = partition_directory_name(&topic.name, key.1);
+        let directory = logs.directory().join(&name);
+        if let Err(error) = Log::delete_unopened(logs, &directory, key).await {
+            error!(name, "the files of a deleted partition stay behind: {error}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a log is opened, closed and deleted. Its end is durable before it counts as closed.
 
 use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use ringlane_batch::Offset;
@@ -134,19 +134,34 @@ impl Log {
         let _appends = self.0.append_turn.enter().await;
         self.change(State::close);
         self.0.ring_durable();
-        self.0.manager.forget(self.key());
-        let dir = self.directory();
-        let deleted = self.deleted_path(&dir);
-        let disk = &self.0.disk;
-        disk.rename(&dir, &deleted).await.map_err(StorageError::io("rename", &dir))?;
-        let parent = dir.parent().unwrap_or(Path::new("."));
-        disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
-        disk.remove_dir_all(&deleted).await.map_err(StorageError::io("remove", &deleted))
+        remove(&self.0.manager, &self.directory(), self.key()).await
     }
 
-    fn deleted_path(&self, dir: &Path) -> PathBuf {
-        let random = || u128::from(self.0.reactor.random_u64());
-        let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or("deleted-0");
-        dir.with_file_name(deleted_directory_name(name, random() << 64 | random()))
+    /// The same for a log that could not be opened. Nothing happens where `dir` is not there, or another topic's of that name.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn delete_unopened(
+        manager: &LogManager,
+        dir: &Path,
+        key: LogKey,
+    ) -> Result<(), StorageError> {
+        match partition_metadata::read(&manager.0.disk, dir).await? {
+            Some(id) if id == key.0 => remove(manager, dir, key).await,
+            _ => Ok(()),
+        }
     }
+}
+
+/// Takes a log's directory away, and what the shard's file says of it.
+async fn remove(manager: &LogManager, dir: &Path, key: LogKey) -> Result<(), StorageError> {
+    manager.forget(key);
+    let random = || u128::from(manager.0.reactor.random_u64());
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or("deleted-0");
+    let deleted = dir.with_file_name(deleted_directory_name(name, random() << 64 | random()));
+    let disk = &manager.0.disk;
+    disk.rename(dir, &deleted).await.map_err(StorageError::io("rename", dir))?;
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
+    disk.remove_dir_all(&deleted).await.map_err(StorageError::io("remove", &deleted))
 }

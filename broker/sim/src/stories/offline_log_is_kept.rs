@@ -131,3 +131,22 @@ fn a_log_with_lost_records_stays_offline_until_that_is_accepted() {
     assert!(there.len() >= 2 && values.map(str::to_owned).starts_with(&there), "{there:?}");
     assert_eq!(put(&mut cluster, "orders", "five").ok(), Some(there.len() as i64));
 }
+
+/// What an operator does with a topic that is lost.
+#[test]
+fn a_topic_that_is_deleted_while_it_is_offline_leaves_its_name_to_a_new_one() {
+    let mut cluster = cluster(5);
+    let host = cluster.broker;
+    put(&mut cluster, "orders", "old").expect("a good disk");
+    cluster.stop();
+    let path = format!("{DATA}/orders-0/00000000000000000000.log");
+    cluster.simulation.write_file(host, &path, &[0; 10]).expect("a file");
+    cluster.start();
+    assert_eq!(refusal(&mut cluster), OFFLINE);
+    let deleted = cluster.client(|mut client| async move { client.delete_topic("orders").await });
+    deleted.expect("it is there");
+    create(&mut cluster, "orders");
+    assert_eq!(put(&mut cluster, "orders", "new").ok(), Some(0));
+    cluster.restart(CrashKind::Power);
+    assert_eq!(all(&mut cluster, "orders"), ["new"]);
+}

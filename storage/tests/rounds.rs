@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::*;
 use ringlane_batch::{HighWatermark, Offset, PartitionIndex};
-use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
+use ringlane_reactor::sim::{CrashKind, DiskFaults, HostId, Options, Simulation};
 use ringlane_reactor::{Queue, Reactor};
 use ringlane_storage::{
     AppendError, HeldConfig, Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered,
@@ -145,34 +145,52 @@ fn next(sequence: i32) -> Vec<u8> {
     batch_of(&[7], 50, Some((4, 0, sequence)))
 }
 
+/// A log of so many records, each of them a batch of one producer and all of them in a round, and another log.
+fn logs_of(simulation: &mut Simulation, host: HostId, records: i32) -> [Log; 2] {
+    simulation.block_on(host, move |reactor| async move {
+        let (_, [log, other]) = create_logs(&reactor).await;
+        for sequence in 0..records {
+            append(&log, next(sequence)).await;
+        }
+        log.checkpoint().await.unwrap();
+        [log, other]
+    })
+}
+
+/// Cuts `log` to one record on a slow disk, while rounds run that `dirty` asks for, until a crash at one of so many operations.
+/// Answers whether that was quicker than the cut.
+fn crash_amid_a_cut(
+    (simulation, host): (&mut Simulation, HostId),
+    [log, dirty]: [Log; 2],
+    operations: u64,
+    kind: CrashKind,
+) -> bool {
+    let slow = DiskFaults { slow_one_in: 2, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, slow);
+    simulation.crash_at(host, operations, kind);
+    let cut = simulation.try_block_on(host, |reactor| async move {
+        let rounds = async move { while dirty.checkpoint().await.is_ok() {} };
+        reactor.spawn(Queue::Background, rounds).detach();
+        log.truncate_to(Offset(1)).await.unwrap();
+    });
+    simulation.crash(host, kind);
+    simulation.crash_at(host, u64::MAX / 2, kind);
+    simulation.set_disk_faults(host, DiskFaults::default());
+    cut.is_err()
+}
+
 #[test]
 fn a_round_in_the_midst_of_a_truncation_does_not_take_half_of_it_for_the_log() {
     each_seed("rounds", seeds(300), |seed| {
         let (mut simulation, host) = world(Options::seed(seed));
-        let log = simulation.block_on(host, |reactor| async move {
-            let (_, [log]) = create_logs(&reactor).await;
-            for sequence in 0..3 {
-                append(&log, next(sequence)).await;
-            }
-            log.checkpoint().await.unwrap();
-            log
-        });
-        let slow = DiskFaults { slow_one_in: 2, ..DiskFaults::default() };
-        simulation.set_disk_faults(host, slow);
-        simulation.crash_at(host, seed % 60, CrashKind::Power);
-        let truncated = simulation.try_block_on(host, |reactor| async move {
-            let rounds = log.clone();
-            let rounds = async move { while rounds.checkpoint().await.is_ok() {} };
-            reactor.spawn(Queue::Background, rounds).detach();
-            log.truncate_to(Offset(1)).await.unwrap();
-        });
-        simulation.crash(host, CrashKind::Power);
-        simulation.crash_at(host, u64::MAX / 2, CrashKind::Power);
-        simulation.set_disk_faults(host, DiskFaults::default());
+        let [log, _] = logs_of(&mut simulation, host, 3);
+        let logs = [log.clone(), log];
+        let kind = CrashKind::Power;
+        let was_quicker = crash_amid_a_cut((&mut simulation, host), logs, seed % 60, kind);
         simulation.block_on(host, move |reactor| async move {
             let log = open(&reactor, config()).await;
             let left = log.log_end().0;
-            assert!(left == 1 || left == 3 && truncated.is_err(), "{left} records are left");
+            assert!(left == 1 || left == 3 && was_quicker, "{left} records are left");
             for sequence in (0..4).filter(|sequence| i64::from(*sequence) != left) {
                 let taken = log.append(&mut next(sequence), EPOCH, Origin::Client, 0).await;
                 assert!(taken.is_err(), "{left} records are left, and it takes {sequence}");
@@ -186,26 +204,9 @@ fn a_round_in_the_midst_of_a_truncation_does_not_take_half_of_it_for_the_log() {
 fn a_round_between_a_truncation_and_its_cut_keeps_the_journals_entry_of_it() {
     each_seed("rounds", seeds(300), |seed| {
         let (mut simulation, host) = world(Options::seed(seed));
-        let (log, other) = simulation.block_on(host, |reactor| async move {
-            let (_, [log, other]) = create_logs(&reactor).await;
-            for sequence in 0..30 {
-                append(&log, next(sequence)).await;
-            }
-            log.checkpoint().await.unwrap();
-            (log, other)
-        });
-        let slow = DiskFaults { slow_one_in: 2, ..DiskFaults::default() };
-        simulation.set_disk_faults(host, slow);
+        let logs = logs_of(&mut simulation, host, 30);
         let kind = [CrashKind::Power, CrashKind::Process][seed as usize % 2];
-        simulation.crash_at(host, seed / 2 % 100, kind);
-        let _ = simulation.try_block_on(host, |reactor| async move {
-            let rounds = async move { while other.checkpoint().await.is_ok() {} };
-            reactor.spawn(Queue::Background, rounds).detach();
-            log.truncate_to(Offset(1)).await.unwrap();
-        });
-        simulation.crash(host, kind);
-        simulation.crash_at(host, u64::MAX / 2, CrashKind::Power);
-        simulation.set_disk_faults(host, DiskFaults::default());
+        crash_amid_a_cut((&mut simulation, host), logs, seed / 2 % 100, kind);
         simulation.block_on(host, move |reactor| async move {
             let left = open(&reactor, config()).await.log_end().0;
             assert!([1, 30].contains(&left), "{left} records are left");
@@ -217,14 +218,7 @@ fn a_round_between_a_truncation_and_its_cut_keeps_the_journals_entry_of_it() {
 fn a_truncation_that_could_not_be_completed_is_not_recorded_as_if_it_were() {
     each_seed("rounds", seeds(300), |seed| {
         let (mut simulation, host) = world(Options::seed(seed));
-        let log = simulation.block_on(host, |reactor| async move {
-            let (_, [log]) = create_logs(&reactor).await;
-            for sequence in 0..3 {
-                append(&log, next(sequence)).await;
-            }
-            log.checkpoint().await.unwrap();
-            log
-        });
+        let [log, _] = logs_of(&mut simulation, host, 3);
         let broken = DiskFaults { read_error_one_in: 4, ..DiskFaults::default() };
         simulation.set_disk_faults(host, broken);
         simulation.block_on(host, |_| async move {

@@ -33,11 +33,6 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turnstile {
-    /// Whether it is nobody's turn.
-    pub(crate) fn is_free(&self) -> bool {
-        self.serving.get() == self.next.get()
-    }
-
     /// Waits for the turn of the caller.
     pub(crate) async fn enter(&self) -> Turn<'_> {
         let turn = Turn { turnstile: self, ticket: self.next.replace(self.next.get() + 1) };

@@ -69,8 +69,8 @@ impl Log {
     pub(crate) fn begin_checkpoint(&self) -> Option<BegunPlan> {
         let now_ms = self.0.reactor.wall_clock_ms();
         let mut state = self.0.state.borrow_mut();
-        let may_begin = self.0.shape_turn.is_free() && !state.closes && state.active().all_leaves();
-        // An error is met again when its turn comes, and told then.
+        let may_begin = !state.closes && state.active().all_leaves();
+        // An error is met again when its turn comes, and told then; a cut has ended by then, or failed.
         if may_begin { state.begin_checkpoint(now_ms).unwrap_or_default() } else { None }
     }
 

@@ -165,11 +165,7 @@ impl LogDirectories {
 
     /// Tells every shard where its logs live and what was found there.
     pub(crate) async fn tell(&self, shard: &Rc<Shard>) {
-        let open = self
-            .open
-            .iter()
-            .map(|open| (open.index, open.directory.path().to_path_buf(), open.recovered.clone()));
-        let open: Vec<_> = open.collect();
+        let open: Vec<_> = self.open.iter().map(OpenDirectory::for_shards).collect();
         let tell = move |shard: &Rc<Shard>| {
             shard.partitions.found(shard, &open);
             std::future::ready(())

@@ -13,7 +13,7 @@ use ringlane_batch::PartitionIndex;
 use ringlane_controller::{ClusterImage, Topic};
 use ringlane_reactor::Queue;
 use ringlane_storage::{
-    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, Recovered, StorageError,
+    CompactionConfig, Log, LogConfig, LogManager, LogManagerConfig, StorageError,
     journal::JournalConfig, partition_directory_name,
 };
 use tracing::error;
@@ -24,6 +24,7 @@ use crate::log_directories;
 use crate::log_dirs::{Place, Places};
 use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
+use crate::recovery::FoundDirectory;
 use crate::shard::Shard;
 
 use opening::{Missing, open_all};
@@ -54,14 +55,15 @@ impl Partitions {
     ///
     /// # Panics
     /// The second time.
-    pub(crate) fn found(&self, shard: &Rc<Shard>, open: &[(usize, PathBuf, Arc<Recovered>)]) {
+    pub(crate) fn found(&self, shard: &Rc<Shard>, open: &[FoundDirectory]) {
         let config = manager_config(&shard.config, open.len());
-        let logs = open.iter().map(|(index, directory, recovered)| {
-            let (recovered, config) = (recovered.clone(), config.clone());
-            let logs = LogManager::new(&shard.reactor, directory, recovered, config);
-            let watch = log_directories::watch(shard.clone(), *index, logs.clone());
+        let logs = open.iter().map(|open| {
+            let (recovered, config) = (open.recovered.clone(), config.clone());
+            let logs = LogManager::new(&shard.reactor, &open.path, recovered, config);
+            logs.keep_records(&open.refused);
+            let watch = log_directories::watch(shard.clone(), open.index, logs.clone());
             shard.reactor.spawn(Queue::Background, watch).detach();
-            (*index, logs)
+            (open.index, logs)
         });
         assert!(self.logs.set(logs.collect()).is_ok(), "the log directories are read once");
     }

@@ -31,7 +31,28 @@ pub(crate) struct OpenDirectory {
     pub(crate) recovered: Arc<Recovered>,
 }
 
+/// What every shard is told of a directory.
+#[derive(Clone)]
+pub(crate) struct FoundDirectory {
+    /// Its place in `log.dirs`.
+    pub(crate) index: usize,
+    pub(crate) path: PathBuf,
+    pub(crate) recovered: Arc<Recovered>,
+    /// Logs in it that no shard opens.
+    pub(crate) refused: Vec<LogKey>,
+}
+
 impl OpenDirectory {
+    /// What every shard is to know of it.
+    pub(crate) fn for_shards(&self) -> FoundDirectory {
+        FoundDirectory {
+            index: self.index,
+            path: self.directory.path().to_path_buf(),
+            recovered: self.recovered.clone(),
+            refused: self.refused.keys().copied().collect(),
+        }
+    }
+
     pub(crate) fn new(index: usize, directory: LogDirectory) -> Self {
         let (found, refused) = (Found::default(), BTreeMap::new());
         Self { index, directory, found, refused, recovered: Arc::default() }

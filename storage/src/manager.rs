@@ -222,6 +222,15 @@ impl LogManager {
         }
     }
 
+    /// Keeps what was recorded of logs that lie here and that no shard opens. What is kept of their entries goes on from there:
+    /// without it, it would have a gap in front of it, and pass for lost.
+    pub fn keep_records(&self, keys: &[LogKey]) {
+        let shards = self.0.reactor.shard_count();
+        let file_of = |key: &&LogKey| self.0.recovered.file_of(**key);
+        let is_own = |key: &&LogKey| file_of(key).is_some_and(|file| file % shards == self.0.shard);
+        keys.iter().filter(is_own).for_each(|key| self.adopt(*key));
+    }
+
     /// Forgets a log that was deleted.
     pub(crate) fn forget(&self, key: LogKey) {
         self.0.logs.borrow_mut().remove(&key);

@@ -247,6 +247,11 @@ impl Recovered {
         self.records.get(&key).map(|(_, record)| record)
     }
 
+    /// The shard whose file has the log's record.
+    pub(crate) fn file_of(&self, key: LogKey) -> Option<u16> {
+        self.records.get(&key).map(|(file, _)| *file)
+    }
+
     /// What the file of `shard` said, and no other file says better.
     pub(crate) fn records_of(&self, shard: u16) -> BTreeMap<LogKey, Arc<Record>> {
         let own = self.records.iter().filter(|(_, (file, _))| *file == shard);

@@ -9,6 +9,7 @@ mod disk_full;
 mod disk_lies;
 mod offline_log_is_kept;
 mod one_directory_fails;
+mod same_log_twice;
 mod same_name_again;
 mod slow_disk;
 mod sync_error;

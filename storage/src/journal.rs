@@ -19,6 +19,7 @@ use std::rc::Rc;
 
 use ringlane_reactor::{Notified, Notify, Reactor};
 
+pub use commit::LOGS_PREFETCHED;
 pub use config::{JournalConfig, JournalError, JournalStats};
 use files::Files;
 pub use format::{
@@ -40,6 +41,8 @@ use crate::turnstile::Turnstile;
 pub trait Client {
     /// Where the journal keeps its place among the logs of a group. Nothing but room for it is asked of the client.
     fn seat(&self) -> &Cell<Seat>;
+    /// [`Client::durable`] follows, after those of some other clients: the moment to have the CPU fetch what it touches.
+    fn prefetch(&self) {}
     /// Every entry of this log up to `log_sequence` is durable. At most once for each group.
     fn durable(&self, log_sequence: u64);
     /// The journal failed for good: entries not yet reported durable never will be.

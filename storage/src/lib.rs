@@ -35,6 +35,7 @@ mod turnstile;
 pub use compaction::{Cleanable, Cleaned, Cleaner};
 pub use config::{CleanerConfig, CompactionConfig, HeldConfig, LogConfig, LogManagerConfig};
 pub use error::{AppendError, ReadError, StorageError};
+pub use journal::LOGS_PREFETCHED;
 pub use kept::{KeptLog, keep};
 pub use log::{
     Acknowledgeable, Appended, DamagedRange, Fetched, Log, NewLog, Origin, TimestampedOffset,

@@ -7,6 +7,7 @@ mod damage;
 mod held;
 mod lifecycle;
 mod lookup;
+mod prefetch;
 mod read;
 mod replace;
 mod retention;

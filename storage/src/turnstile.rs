@@ -33,6 +33,11 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turnstile {
+    /// Reads it, for [`crate::Log::prefetch`].
+    pub(crate) fn read(&self) -> u64 {
+        self.next.get() ^ self.serving.get() ^ u64::from(self.crowd.get().is_some())
+    }
+
     /// Waits for the turn of the caller.
     pub(crate) async fn enter(&self) -> Turn<'_> {
         let turn = Turn { turnstile: self, ticket: self.next.replace(self.next.get() + 1) };

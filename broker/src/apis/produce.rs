@@ -14,7 +14,7 @@ use ringlane_batch::{
 };
 use ringlane_controller::ClusterImage;
 use ringlane_reactor::ShardId;
-use ringlane_storage::{AppendError, Appended, Origin};
+use ringlane_storage::{AppendError, Appended, LOGS_PREFETCHED, Log, Origin};
 use ringlane_wire::messages::produce::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceData, TopicProduceResponse,
@@ -154,22 +154,38 @@ async fn append_on(
     terms: Terms,
 ) -> crate::router::Reply<Vec<(usize, Produced)>> {
     let job = move |shard: &Rc<Shard>| {
-        let shard = shard.clone();
+        let led: Vec<_> = works.iter().map(|work| topics::led(shard, work.key, -1)).collect();
+        let mut appends = Vec::with_capacity(works.len());
         // All of them begin at the first poll, in this order: so no later request's append comes between.
-        let appends: Vec<_> = works
-            .into_iter()
-            .map(|work| {
-                let shard = shard.clone();
-                Box::pin(async move { (work.slot, produce(&shard, work, terms).await) })
-            })
-            .collect();
+        for (n, work) in works.into_iter().enumerate() {
+            let (shard, led, next) = (shard.clone(), led[n].clone(), next_logs(&led, n));
+            appends.push(Box::pin(async move {
+                next.into_iter().for_each(|log| log.prefetch());
+                (work.slot, produce(&shard, led, work, terms).await)
+            }));
+        }
         join_all(appends)
     };
     shard.router.submit(shard, owner, job).await
 }
 
-async fn produce(shard: &Shard, work: Work, terms: Terms) -> Produced {
-    match append(shard, work, terms).await {
+/// The logs that the `n`th and those behind it append to, if it is the first of so many as are prefetched at a time.
+fn next_logs(led: &[Result<Rc<Partition>, ErrorCode>], n: usize) -> Vec<Log> {
+    let next = if n.is_multiple_of(LOGS_PREFETCHED) { &led[n..] } else { &[] };
+    next.iter().take(LOGS_PREFETCHED).flatten().map(|partition| partition.log.clone()).collect()
+}
+
+async fn produce(
+    shard: &Shard,
+    led: Result<Rc<Partition>, ErrorCode>,
+    work: Work,
+    terms: Terms,
+) -> Produced {
+    let outcome = match led {
+        Ok(partition) => append(shard, partition, work, terms).await,
+        Err(error_code) => Err(error_code.into()),
+    };
+    match outcome {
         Ok((partition, appended)) => settle(shard, &partition, appended, terms).await,
         Err(refused) => refused,
     }
@@ -177,10 +193,10 @@ async fn produce(shard: &Shard, work: Work, terms: Terms) -> Produced {
 
 async fn append(
     shard: &Shard,
+    partition: Rc<Partition>,
     work: Work,
     terms: Terms,
 ) -> Result<(Rc<Partition>, Appended), Produced> {
-    let partition = topics::led(shard, work.key, -1)?;
     let config = partition.config();
     if terms.acks == ACKS_ALL && (partition.in_sync_replicas() as i32) < config.min_insync_replicas {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());

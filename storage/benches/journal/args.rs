@@ -16,6 +16,7 @@ options: --dir DIR           where to write (default: the temporary directory)
          --files N, --file-mib N   of the journal
          --behind-mib N      of what logs hold back, written by kernel workers (0: the shard writes it)
          --open-logs N       with open files (default: all)
+         --no-prefetch       of what appends touch
          --json              one object a run";
 
 /// Partitions, and requests in flight, each of them with a record for every partition.
@@ -38,6 +39,7 @@ pub(crate) struct Args {
     pub(crate) file_bytes: u64,
     pub(crate) held: HeldConfig,
     pub(crate) open_logs: Option<usize>,
+    pub(crate) prefetches: bool,
     pub(crate) json: bool,
 }
 
@@ -56,6 +58,7 @@ impl Args {
             file_bytes: journal.file_bytes,
             held: HeldConfig::default(),
             open_logs: None,
+            prefetches: true,
             json: false,
         };
         let mut arguments = arguments.iter();
@@ -63,6 +66,10 @@ impl Args {
             match name.as_str() {
                 // What cargo bench says.
                 "--bench" => continue,
+                "--no-prefetch" => {
+                    args.prefetches = false;
+                    continue;
+                }
                 "--json" => {
                     args.json = true;
                     continue;

@@ -14,7 +14,7 @@ use ringlane_batch::{
 use ringlane_reactor::{Instant, Queue, Reactor};
 use ringlane_storage::journal::{JournalConfig, JournalStats};
 use ringlane_storage::{
-    Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered, RoundStats,
+    LOGS_PREFETCHED, Log, LogConfig, LogManager, LogManagerConfig, Origin, Recovered, RoundStats,
 };
 
 use crate::args::{Args, Shape};
@@ -62,6 +62,8 @@ struct Load {
     manager: LogManager,
     batch: Vec<u8>,
     side: Side,
+    /// Whether the memory of some logs is fetched before they are appended to.
+    prefetches: bool,
     begin: Cell<Instant>,
     deadline: Cell<Instant>,
     /// Bytes of groups that end the run, and those of one turnover.
@@ -100,6 +102,7 @@ pub(crate) async fn run(
         manager: manager.clone(),
         batch: batch(args.record_bytes),
         side,
+        prefetches: args.prefetches,
         begin: Cell::new(reactor.now()),
         deadline: Cell::new(reactor.now()),
         bytes_max: args.turnovers * turnover_bytes,
@@ -246,9 +249,14 @@ impl Load {
         let mut ends = Vec::with_capacity(logs.len());
         // What an append stamps lies outside the checksum: the next may have the same bytes.
         let mut bytes = self.batch.clone();
-        for log in logs {
-            let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
-            ends.push(appended.expect("the disk takes it").last_offset.plus(1));
+        for some in logs.chunks(LOGS_PREFETCHED) {
+            if self.prefetches {
+                some.iter().for_each(Log::prefetch);
+            }
+            for log in some {
+                let appended = log.append(&mut bytes, LeaderEpoch(1), Origin::Client, 0).await;
+                ends.push(appended.expect("the disk takes it").last_offset.plus(1));
+            }
         }
         for (log, end) in logs.iter().zip(ends) {
             log.acknowledgeable(end).await;

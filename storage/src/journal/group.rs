@@ -23,6 +23,13 @@ pub struct Seat {
     at: usize,
 }
 
+impl Seat {
+    /// Reads it, for [`crate::Log::prefetch`].
+    pub(crate) fn read(self) -> u64 {
+        self.group
+    }
+}
+
 /// A group that takes no more entries.
 pub(super) struct ClosedGroup {
     pub(super) buffer: DirectBuffer,

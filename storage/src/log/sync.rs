@@ -94,6 +94,10 @@ impl Client for Shared {
         &self.journal_seat
     }
 
+    fn prefetch(&self) {
+        self.prefetch_for_durable();
+    }
+
     fn durable(&self, log_sequence: u64) {
         {
             let mut state = self.state.borrow_mut();

@@ -19,6 +19,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Reads it, for the prefetch.
+    pub(super) fn read(&self) -> u64 {
+        self.wakers.first_key_value().map_or(self.next, |first| first.0.1)
+    }
+
     /// Takes out who waits for no more than `end`.
     fn take_to(&mut self, end: Offset) -> Vec<Waker> {
         let mut taken = Vec::new();

@@ -169,9 +169,11 @@ async fn append_on(
     shard.router.submit(shard, owner, job).await
 }
 
-/// The logs that the `n`th and those behind it append to, if it is the first of so many as are prefetched at a time.
+/// The logs that the `n`th and those behind it append to, if it is the first of so many as are prefetched at a time. None of a
+/// request for one partition: it is appended to at once.
 fn next_logs(led: &[Result<Rc<Partition>, ErrorCode>], n: usize) -> Vec<Log> {
-    let next = if n.is_multiple_of(LOGS_PREFETCHED) { &led[n..] } else { &[] };
+    let is_first = led.len() > 1 && n.is_multiple_of(LOGS_PREFETCHED);
+    let next = if is_first { &led[n..] } else { &[] };
     next.iter().take(LOGS_PREFETCHED).flatten().map(|partition| partition.log.clone()).collect()
 }
 

@@ -20,6 +20,7 @@ use tracing::error;
 
 use crate::compaction;
 use crate::config::{BrokerConfig, TopicConfig};
+use crate::descriptors::open_logs_max;
 use crate::log_directories;
 use crate::log_dirs::{Place, Places};
 use crate::partition::{Partition, PartitionKey};
@@ -56,7 +57,7 @@ impl Partitions {
     /// # Panics
     /// The second time.
     pub(crate) fn found(&self, shard: &Rc<Shard>, open: &[FoundDirectory]) {
-        let config = manager_config(&shard.config, open.len());
+        let config = manager_config(shard, open.len());
         let logs = open.iter().map(|open| {
             let (recovered, config) = (open.recovered.clone(), config.clone());
             let logs = LogManager::new(&shard.reactor, &open.path, recovered, config);
@@ -119,17 +120,17 @@ impl Partitions {
     }
 }
 
-fn manager_config(config: &BrokerConfig, directories: usize) -> LogManagerConfig {
-    let defaults = LogManagerConfig::default();
+fn manager_config(shard: &Shard, directories: usize) -> LogManagerConfig {
+    let (config, shards) = (&shard.config, shard.reactor.shard_count());
     LogManagerConfig {
-        open_logs_max: (defaults.open_logs_max / directories.max(1)).max(1),
+        open_logs_max: open_logs_max(shard.open_files_max, shards, directories),
         journal: JournalConfig {
             // Whole blocks.
             file_bytes: (config.journal_file_bytes as u64).next_multiple_of(4096),
             files: config.journal_files as u32,
             ..JournalConfig::default()
         },
-        ..defaults
+        ..LogManagerConfig::default()
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Shard {
     pub(crate) reactor: Reactor,
     /// The settings that the broker was started with.
     pub(crate) config: Arc<BrokerConfig>,
+    /// How many files and connections the process may have open.
+    pub(crate) open_files_max: u64,
     /// The way to the other shards.
     pub(crate) router: Router,
     /// The cluster image, as far as this shard has applied it.
@@ -64,7 +66,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// The shard that `reactor` runs, over the mesh that joins all of its broker's.
-    pub(crate) fn new(reactor: &Reactor, config: Arc<BrokerConfig>, mesh: &Mesh<Job>) -> Rc<Self> {
+    pub(crate) fn new(
+        reactor: &Reactor,
+        config: Arc<BrokerConfig>,
+        open_files_max: u64,
+        mesh: &Mesh<Job>,
+    ) -> Rc<Self> {
         let shards = reactor.shard_count();
         let held_bytes_max = match config.queued_max_request_bytes {
             -1 => HELD_BYTES_MAX,
@@ -75,6 +82,7 @@ impl Shard {
             .max(2 * i64::from(config.socket_request_max_bytes));
         Rc::new(Self {
             reactor: reactor.clone(),
+            open_files_max,
             router: Router::new(mesh, reactor.shard(), shards),
             image: Published::default(),
             log_dirs: RefCell::default(),

@@ -189,7 +189,8 @@ impl LogManager {
         let any = !open.is_empty();
         // An error takes the directory offline.
         let close = async |log: Log| drop(log.close().await);
-        self.0.reactor.for_each(Queue::Background, CLOSED_AT_ONCE_MAX, open, close).await;
+        let at_a_time = self.at_a_time(CLOSED_AT_ONCE_MAX);
+        self.0.reactor.for_each(Queue::Background, at_a_time, open, close).await;
         any
     }
 

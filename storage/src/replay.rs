@@ -18,9 +18,6 @@ use crate::recovered::{FoundJournal, Recovered};
 use crate::shard_checkpoint::{self, LogKey, journal_directory};
 use short::Short;
 
-/// So many segments are open at the same time while their entries are written: as many descriptors as the logs of a shard
-/// keep open later.
-const OPEN_FILES_MAX: usize = 3000;
 /// Nobody likes to look at a silent start for longer.
 const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -57,7 +54,7 @@ pub struct Replayed {
     pub bytes: u64,
 }
 
-/// Writes the journal of `shard` back into the segments of `partitions`.
+/// Writes the journal of `shard` back into the segments of `partitions`, of which at most `open_files_max` are open at a time.
 ///
 /// # Errors
 /// When the journal's files cannot be read. What cannot be written is the damage of the log concerned.
@@ -67,10 +64,11 @@ pub async fn replay(
     recovered: &Recovered,
     partitions: &[PartitionDirectory],
     shard: u16,
+    open_files_max: usize,
 ) -> Result<Replayed, StorageError> {
     let disk = reactor.disk();
     let found = recovered.journal(shard).expect("only journals that were found are replayed");
-    let mut replay = Replay::new(&disk, recovered, partitions, (shard, found));
+    let mut replay = Replay::new(&disk, recovered, partitions, (shard, found), open_files_max);
     replay.run(reactor, directory).await?;
     let Replayed { batches, bytes, .. } = replay.found;
     if batches > 0 {
@@ -89,7 +87,7 @@ pub async fn replay_kept(
     partitions: &[PartitionDirectory],
 ) -> Result<(), StorageError> {
     let mut found = BTreeMap::new();
-    let mut replay = Replay::new(disk, recovered, partitions, (0, FoundJournal::default()));
+    let mut replay = Replay::new(disk, recovered, partitions, (0, FoundJournal::default()), 1);
     for (key, kept) in recovered.kept_logs() {
         if !replay.directories.contains_key(&key) {
             let path = kept.path.display();
@@ -139,6 +137,7 @@ struct Replay<'a> {
     disk: &'a Disk,
     recovered: &'a Recovered,
     directories: BTreeMap<LogKey, PathBuf>,
+    open_files_max: usize,
     /// The segments that are open, by log and base.
     files: BTreeMap<(LogKey, Offset), File>,
     found: Replayed,
@@ -150,6 +149,7 @@ impl<'a> Replay<'a> {
         recovered: &'a Recovered,
         partitions: &[PartitionDirectory],
         (shard, journal): (u16, FoundJournal),
+        open_files_max: usize,
     ) -> Self {
         let directories = partitions.iter().filter_map(|partition| {
             Some(((partition.topic_id?, partition.partition), partition.path.clone()))
@@ -157,7 +157,7 @@ impl<'a> Replay<'a> {
         let logs = BTreeMap::new();
         let found = Replayed { shard, journal, logs, damaged: None, batches: 0, bytes: 0 };
         let directories = directories.collect();
-        Self { disk, recovered, directories, files: BTreeMap::new(), found }
+        Self { disk, recovered, directories, open_files_max, files: BTreeMap::new(), found }
     }
 
     async fn run(&mut self, reactor: &Reactor, directory: &Path) -> Result<(), StorageError> {
@@ -309,7 +309,7 @@ impl<'a> Replay<'a> {
         if let Some(file) = self.files.get(&(key, base)) {
             return Ok(Some(file.clone()));
         }
-        if self.files.len() >= OPEN_FILES_MAX {
+        if self.files.len() >= self.open_files_max {
             self.files.clear();
         }
         let path = Kind::Log.path(dir, base);

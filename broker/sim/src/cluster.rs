@@ -22,6 +22,9 @@ pub const DATA: &str = "/data";
 /// The virtual time that a start may take.
 const START_MAX: Duration = Duration::from_secs(120);
 
+/// So few files may be open that logs close theirs for each other.
+const OPEN_FILES_MAX: u64 = 48;
+
 /// Small files, so that a short run rolls them and the journal turns over every few dozen batches, and few partitions for the groups' offsets.
 const SETTINGS: &[&str] = &[
     "log.segment.bytes=8192",
@@ -103,7 +106,7 @@ impl Cluster {
         self.ready = Arc::default();
         let ready = self.ready.clone();
         let on_ready = move |_| ready.store(true, Ordering::Relaxed);
-        let broker = Broker::new(config, addresses, self.shards, on_ready);
+        let broker = Broker::new(config, addresses, self.shards, OPEN_FILES_MAX, on_ready);
         self.simulation.start(self.broker, move |reactor| broker.clone().run_shard(reactor));
     }
 

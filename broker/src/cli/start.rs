@@ -9,8 +9,8 @@ use clap::Args;
 use ringlane::config::{self, BrokerConfig, Endpoint, Loaded};
 use ringlane::server::{Addresses, Broker};
 use ringlane_reactor::{
-    AddressReservation, Severity, ShardConfig, allowed_cpus, hostname, preflight, read_to_string,
-    reserve_address, resolve, run_shards,
+    AddressReservation, Severity, ShardConfig, allowed_cpus, hostname, open_files_max, preflight,
+    read_to_string, reserve_address, resolve, run_shards,
 };
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -54,7 +54,7 @@ impl Start {
             receive_buffer_bytes: config.receive_buffer_bytes as usize,
             ..ShardConfig::on(cpus)
         };
-        let broker = Broker::new(config, addresses, shards, move |address| {
+        let broker = Broker::new(config, addresses, shards, open_files_max(), move |address| {
             println!("ringlane ready on {address}");
         });
         let outcome = run_shards(&shard_config, move |reactor| broker.clone().run_shard(reactor));

@@ -68,7 +68,7 @@ async fn open_in(shard: &Rc<Shard>, logs: &LogManager, missing: Vec<Missing>) {
     create(shard, logs, new).await;
     let (task_shard, task_logs) = (shard.clone(), logs.clone());
     let open = async move |missing: Missing| open(&task_shard, &task_logs, missing).await;
-    shard.reactor.for_each(Queue::Client, AT_ONCE_MAX, there, open).await;
+    shard.reactor.for_each(Queue::Client, logs.at_a_time(AT_ONCE_MAX), there, open).await;
 }
 
 /// Which of the partitions' directories are there, by name; one that cannot be looked at counts as there.

@@ -55,11 +55,23 @@ pub(crate) struct Launch {
 impl Launch {
     /// Starts `ringlane start` with these arguments; its output goes to files in `directory`.
     pub(crate) fn new(directory: &Directory, arguments: &[String]) -> Self {
+        Self::by(Command::new(env!("CARGO_BIN_EXE_ringlane")), directory, arguments)
+    }
+
+    /// The same in a process that may have so many files and connections open.
+    pub(crate) fn limited(files: u32, directory: &Directory, arguments: &[String]) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &limit, env!("CARGO_BIN_EXE_ringlane")]);
+        Self::by(shell, directory, arguments)
+    }
+
+    fn by(mut command: Command, directory: &Directory, arguments: &[String]) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let out = directory.path(&format!("stdout-{number}"));
         let err = directory.path(&format!("stderr-{number}"));
-        let process = Command::new(env!("CARGO_BIN_EXE_ringlane"))
+        let process = command
             .arg("start")
             .args(arguments)
             .stdout(File::create(&out).expect("a file for stdout"))
@@ -123,6 +135,7 @@ pub(crate) struct Broker {
     launch: Launch,
     directory: Directory,
     settings: Vec<String>,
+    files_max: Option<u32>,
     /// `host:port`, as a client wants it.
     pub(crate) address: String,
 }
@@ -135,12 +148,25 @@ impl Broker {
 
     /// Starts a broker on what is in this directory, with settings as [`set`] makes them.
     pub(crate) fn start_in(directory: Directory, settings: Vec<String>) -> Self {
+        Self::start_limited(None, directory, settings)
+    }
+
+    /// The same in a process that may have so many files and connections open, if that is said.
+    pub(crate) fn start_limited(
+        files_max: Option<u32>,
+        directory: Directory,
+        settings: Vec<String>,
+    ) -> Self {
         let data = format!("log.dirs={}", Self::data(&directory).display());
         let fixed =
             ["listeners=PLAINTEXT://127.0.0.1:0", &data, "group.initial.rebalance.delay.ms=0"];
-        let mut launch = Launch::new(&directory, &[set(&fixed), settings.clone()].concat());
+        let arguments = [set(&fixed), settings.clone()].concat();
+        let mut launch = match files_max {
+            Some(files) => Launch::limited(files, &directory, &arguments),
+            None => Launch::new(&directory, &arguments),
+        };
         let address = wait_until("the broker is ready", || launch.address());
-        Self { launch, directory, settings, address }
+        Self { launch, directory, settings, files_max, address }
     }
 
     fn data(directory: &Directory) -> PathBuf {
@@ -154,8 +180,8 @@ impl Broker {
 
     /// Kills the process as `kill -9` does, and starts it anew on the same data.
     pub(crate) fn kill_and_restart(self) -> Self {
-        let settings = self.settings.clone();
-        Self::start_in(self.kill(), settings)
+        let (files_max, settings) = (self.files_max, self.settings.clone());
+        Self::start_limited(files_max, self.kill(), settings)
     }
 
     /// Kills the process as `kill -9` does; the directory with what it leaves.

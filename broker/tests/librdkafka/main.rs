@@ -10,6 +10,7 @@ mod bad_frames;
 mod broker;
 mod clients;
 mod crash;
+mod few_descriptors;
 mod groups;
 mod log_dirs;
 mod raw;

@@ -1,5 +1,5 @@
-//! What a process asks of its host before it has a shard: a configuration file, a name's address, its own name. Inline and
-//! blocking; a running shard has better ways.
+//! What a process asks of its host before it has a shard: a configuration file, a name's address, its own name, its limits.
+//! Inline and blocking; a running shard has better ways.
 
 use std::ffi::CString;
 use std::io;
@@ -39,6 +39,21 @@ pub fn space(path: &Path) -> io::Result<Space> {
     let stat = unsafe { stat.assume_init() };
     let bytes = |blocks: libc::fsblkcnt_t| blocks.saturating_mul(stat.f_frsize);
     Ok(Space { total_bytes: bytes(stat.f_blocks), free_bytes: bytes(stat.f_bavail) })
+}
+
+/// How many files and connections this process can have open at once (RLIMIT_NOFILE of getrlimit(2)); [`preflight`] raises it.
+///
+/// [`preflight`]: crate::preflight
+pub fn open_files_max() -> u64 {
+    limit(libc::RLIMIT_NOFILE).map_or(u64::MAX, |limit| limit.rlim_cur)
+}
+
+/// A limit of this process; `None` where it cannot be read, which is judged as none.
+pub(crate) fn limit(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a local of the right type.
+    let known = unsafe { libc::getrlimit(resource, &raw mut limit) } == 0;
+    known.then_some(limit)
 }
 
 /// The first address that `host` has, with `port`.

@@ -3,9 +3,10 @@
 
 use std::io;
 
+use crate::host::limit;
 use crate::requirements::{
-    FILES_PER_SHARD, FILES_REMEDY, FILES_WANTED, IO_URING_DISABLED_WANTED, MEMLOCK_BYTES_MIN,
-    MEMLOCK_REMEDY, OLD_KERNEL_REMEDY, is_too_old,
+    FILES_PER_PROCESS, FILES_PER_SHARD, FILES_REMEDY, FILES_WANTED, IO_URING_DISABLED_WANTED,
+    MEMLOCK_BYTES_MIN, MEMLOCK_REMEDY, OLD_KERNEL_REMEDY, is_too_old,
 };
 use crate::uring;
 
@@ -71,18 +72,11 @@ fn read_facts(shards: u16) -> Facts {
 
 /// Raises a soft limit to the hard one and gives what it is then.
 fn raise(resource: libc::__rlimit_resource_t) -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls get a local of the right type. A limit that cannot be read is judged as none.
-    unsafe {
-        if libc::getrlimit(resource, &raw mut limit) < 0 {
-            return libc::RLIM_INFINITY;
-        }
-        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-        if libc::setrlimit(resource, &raw const raised) == 0 {
-            limit = raised;
-        }
-    }
-    limit.rlim_cur
+    let Some(limit) = limit(resource) else { return libc::RLIM_INFINITY };
+    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    // SAFETY: the pointer is to a local of the right type.
+    let is_raised = unsafe { libc::setrlimit(resource, &raw const raised) } == 0;
+    if is_raised { raised.rlim_cur } else { limit.rlim_cur }
 }
 
 /// Says what the facts mean, the worst first.
@@ -166,7 +160,7 @@ fn judge_fixed_buffers(facts: &Facts) -> Option<Finding> {
 }
 
 fn judge_files(facts: &Facts) -> Option<Finding> {
-    let needed = FILES_PER_SHARD * u64::from(facts.shards);
+    let needed = FILES_PER_PROCESS + FILES_PER_SHARD * u64::from(facts.shards);
     let severity = match facts.files {
         files if files < needed => Severity::Prevents,
         files if files < FILES_WANTED => Severity::Limits,
@@ -242,7 +236,8 @@ mod tests {
         let (severity, sentence) = found(&Facts { files: 1024, ..sound() });
         assert_eq!(severity, Severity::Limits);
         assert!(sentence.contains("1024"), "{sentence}");
-        assert_eq!(found(&Facts { files: 100, ..sound() }).0, Severity::Prevents);
+        assert_eq!(found(&Facts { files: 383, ..sound() }).0, Severity::Prevents, "4 shards");
+        assert_eq!(found(&Facts { files: 384, ..sound() }).0, Severity::Limits);
     }
 
     #[test]

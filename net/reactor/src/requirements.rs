@@ -11,8 +11,11 @@ pub const MEMLOCK_BYTES_PER_SHARD: u64 = 2 * crate::uring::FIXED_BYTES_PER_SHARD
 pub const MEMLOCK_REMEDY: &str =
     "raise the limit with `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit";
 
-/// Descriptors of a shard itself: its rings, eventfds, listeners, and a first few files and connections.
-pub const FILES_PER_SHARD: u64 = 32;
+/// Descriptors of a process: what a start looks at together, and a first few connections.
+pub const FILES_PER_PROCESS: u64 = 128;
+
+/// Descriptors of a shard itself: its rings, eventfds, listeners, and a first few files.
+pub const FILES_PER_SHARD: u64 = 64;
 
 /// Below this many descriptors a broker of ordinary size meets the limit.
 pub const FILES_WANTED: u64 = 65_536;

@@ -144,5 +144,6 @@ async fn for_each<T: 'static, R: 'static, F: Future<Output = R> + 'static>(
 ) -> Vec<R> {
     let shared = manager.clone();
     let work = async move |item| work(shared.clone(), item).await;
-    manager.0.reactor.for_each(Queue::Client, AT_A_TIME_MAX, items, work).await
+    let at_a_time = manager.at_a_time(AT_A_TIME_MAX);
+    manager.0.reactor.for_each(Queue::Client, at_a_time, items, work).await
 }

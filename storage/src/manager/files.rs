@@ -60,6 +60,11 @@ impl OpenFiles {
 }
 
 impl super::LogManager {
+    /// Of `wanted` logs, how many may be worked on at the same time where that opens their files.
+    pub fn at_a_time(&self, wanted: usize) -> usize {
+        wanted.min(self.0.open_files.max)
+    }
+
     /// How many logs have open files.
     pub fn open_log_count(&self) -> usize {
         self.0.open_files.logs.borrow().len()

@@ -74,7 +74,7 @@ pub(crate) async fn manager_in(
     disk.create_dir_all(data).await.expect("a good disk");
     let mut recovered = Recovered::read(&disk, data).await.expect("whole checkpoints");
     for journal in recovered.journals_for(0, 1, false) {
-        let replayed = replay(reactor, data, &recovered, partitions, journal).await;
+        let replayed = replay(reactor, data, &recovered, partitions, journal, 3).await;
         recovered.merge(replayed.expect("a good disk"));
     }
     LogManager::new(reactor, data, Arc::new(recovered), manager_config())

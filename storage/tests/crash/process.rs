@@ -212,7 +212,7 @@ async fn recover(
     let mut all = recovered.clone();
     for (shard, reactor) in (0..).zip(reactors) {
         for journal in recovered.journals_for(shard, shards, directory.was_left_cleanly()) {
-            all.merge(replay(reactor, data(), &recovered, &partitions, journal).await?);
+            all.merge(replay(reactor, data(), &recovered, &partitions, journal, 3).await?);
         }
     }
     Ok(all)

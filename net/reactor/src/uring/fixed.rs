@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use io_uring::{IoUring, Submitter};
 
 use super::Shard;
+use crate::host::limit;
 
 /// Places in the table of one ring. An empty one costs 8 bytes.
 const PLACES: u16 = 64;
@@ -24,11 +25,11 @@ const CAP_IPC_LOCK: u32 = 14;
 
 /// What the buffers of this process may lock.
 fn budget_bytes() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a local of the right type.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } == 0;
-    let unlimited = !known || limit.rlim_cur == libc::RLIM_INFINITY || is_exempt();
-    if unlimited { u64::MAX } else { limit.rlim_cur / 2 }
+    let limited = limit(libc::RLIMIT_MEMLOCK).filter(|limit| limit.rlim_cur != libc::RLIM_INFINITY);
+    match limited {
+        Some(limit) if !is_exempt() => limit.rlim_cur / 2,
+        _ => u64::MAX,
+    }
 }
 
 /// Whether this process may lock as much as it likes.

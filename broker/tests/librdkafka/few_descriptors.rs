@@ -1,0 +1,56 @@
+//! A process that may open few files (RLIMIT_NOFILE) and has many partitions: they take turns with their files, at the creation of
+//! the topic, under load and when the journal is written back into them.
+
+use std::collections::BTreeSet;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::BaseRecord;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::broker::{Broker, Directory, set};
+use crate::clients::{TestProducer, client, create_topic, read};
+
+/// The fewest that two shards start with.
+const FILES_MAX: u32 = 256;
+/// Three files each, and as many again for what an acknowledgement needs.
+const PARTITIONS: i32 = 300;
+const ROUNDS: usize = 3;
+
+/// A record for each partition in each round, all of them acknowledged; what they hold.
+fn put_all(address: &str, life: &str) -> BTreeSet<(i32, Vec<u8>)> {
+    let producer = TestProducer::new(address, &[("acks", "all")]);
+    producer.learn("many");
+    for round in 0..ROUNDS {
+        for partition in 0..PARTITIONS {
+            let value = format!("{life} {round} of {partition}");
+            producer.send(BaseRecord::to("many").partition(partition).payload(value.as_bytes()));
+        }
+    }
+    let reports = producer.finish().into_iter().map(|report| report.expect("acknowledged"));
+    reports.map(|record| (record.partition, record.value.expect("a value"))).collect()
+}
+
+fn read_all(address: &str, count: usize) -> BTreeSet<(i32, Vec<u8>)> {
+    let config = [("group.id", "unused"), ("enable.auto.commit", "false")];
+    let consumer: BaseConsumer = client(address, &config).create().expect("a consumer");
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        partitions.add_partition_offset("many", partition, Offset::Beginning).expect("an offset");
+    }
+    consumer.assign(&partitions).expect("assigned");
+    let records = read(&[&consumer], count).into_iter();
+    records.map(|record| (record.partition, record.value.expect("a value"))).collect()
+}
+
+#[test]
+fn partitions_take_turns_with_their_files() {
+    let settings = set(&["ringlane.shards=2"]);
+    let broker = Broker::start_limited(Some(FILES_MAX), Directory::new(), settings);
+    create_topic(&broker.address, "many", PARTITIONS, &[]).expect("created");
+    let mut put = put_all(&broker.address, "first");
+    let broker = broker.kill_and_restart();
+    put.append(&mut put_all(&broker.address, "second"));
+    assert_eq!(put.len(), 2 * ROUNDS * PARTITIONS as usize);
+    assert_eq!(read_all(&broker.address, put.len()), put);
+    assert!(!broker.log().contains("Too many open files"), "{}", broker.log());
+}

@@ -6,10 +6,10 @@ use std::thread;
 
 use rdkafka::producer::BaseRecord;
 
-use crate::clients::{TestProducer, create_topic};
+use crate::clients::{TestProducer, create_topic, delete_topic};
 use crate::image::{Image, Kind};
 use crate::records::Records;
-use crate::{JOURNAL, Running, launch, start, wait_until};
+use crate::{JOURNAL, Running, launch, start, start_with, wait_until};
 
 const FREE_BYTES: u64 = 6 << 20;
 
@@ -87,6 +87,39 @@ fn ext4_goes_on_when_there_is_space_again() {
 #[test]
 fn xfs_goes_on_when_there_is_space_again() {
     goes_on_when_there_is_space_again(Kind::Xfs);
+}
+
+/// A round of checkpoints writes a file beside the one that it replaces. Where none can be made, rounds go on all the same:
+/// nothing else frees the journal.
+#[test]
+fn the_journal_is_freed_where_no_file_can_be_made() {
+    let Some(image) = Image::of_few_files(2048) else { return };
+    let mut broker = start(&image);
+    create_topic(&broker.address, "gone", 2, &[]).expect("created");
+    let mut records = Records::new(&broker.address);
+    records.produce(&broker.address, 100);
+
+    let ballast = image.add_file_ballast();
+    // A segment that is complete needs the files of the next.
+    records.produce_until_refused(&broker.address);
+    records.check(&broker.address);
+    delete_topic(&broker.address, "gone");
+    fs::remove_dir_all(&ballast).expect("removed");
+    records.produce(&broker.address, 100);
+    broker.end();
+
+    let mut broker = start_with(&image, &["log.segment.bytes=100000000"]);
+    image.add_file_ballast();
+    // More than the journals hold.
+    records.produce(&broker.address, 800);
+    records.check(&broker.address);
+    broker.end();
+    fs::remove_dir_all(&ballast).expect("removed");
+    let mut broker = start(&image);
+    records.check(&broker.address);
+    records.produce(&broker.address, 100);
+    records.check(&broker.address);
+    broker.check();
 }
 
 fn a_journal_that_finds_no_space_says_so(kind: Kind) {

@@ -1,7 +1,7 @@
 //! A file system of the test's own, in a file that is mounted.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,7 +41,16 @@ pub(crate) struct Image {
 impl Image {
     /// A new file system, mounted; `None` where that cannot be done here, which is said in a line.
     pub(crate) fn mounted(kind: Kind) -> Option<Self> {
-        match Self::try_mounted(kind) {
+        Self::mounted_with(kind, &[])
+    }
+
+    /// A new ext4 that has room for so many files, whatever their size.
+    pub(crate) fn of_few_files(count: u32) -> Option<Self> {
+        Self::mounted_with(Kind::Ext4, &["-N", &count.to_string()])
+    }
+
+    fn mounted_with(kind: Kind, options: &[&str]) -> Option<Self> {
+        match Self::try_mounted(kind, options) {
             Ok(image) => Some(image),
             Err(reason) => {
                 let reason = reason.trim().replace('\n', " ");
@@ -52,13 +61,13 @@ impl Image {
         }
     }
 
-    fn try_mounted(kind: Kind) -> Result<Self, String> {
+    fn try_mounted(kind: Kind, options: &[&str]) -> Result<Self, String> {
         let image = Self { kind, directory: Directory::new() };
         let file = File::create(image.file()).map_err(|error| error.to_string())?;
         file.set_len(IMAGE_BYTES).map_err(|error| error.to_string())?;
         fs::create_dir(image.mount_point()).map_err(|error| error.to_string())?;
         let [program, arguments @ ..] = kind.mkfs();
-        run(Command::new(program).args(arguments).arg(image.file()))?;
+        run(Command::new(program).args(arguments).args(options).arg(image.file()))?;
         image.try_mount("rw")?;
         Ok(image)
     }
@@ -106,6 +115,15 @@ impl Image {
         let path = self.mount_point().join("ballast");
         let len = (available - free_bytes).to_string();
         run(Command::new("fallocate").args(["-l", &len]).arg(&path)).expect("there is room");
+        path
+    }
+
+    /// Makes empty files in a directory until no more can be made: no inode is left until it is removed.
+    pub(crate) fn add_file_ballast(&self) -> PathBuf {
+        let path = self.mount_point().join("files");
+        fs::create_dir_all(&path).expect("a directory");
+        let error = (0..).find_map(|n: u32| File::create(path.join(n.to_string())).err());
+        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::StorageFull));
         path
     }
 

@@ -16,6 +16,8 @@ mod image;
 mod read_only;
 mod records;
 
+use std::process::Command;
+
 use broker::{Launch, set, wait_until};
 use image::Image;
 
@@ -39,7 +41,12 @@ fn launch(image: &Image, settings: &[&str]) -> Launch {
 
 /// Starts a broker with small journals, and waits until it is ready.
 fn start(image: &Image) -> Running {
-    let mut launch = launch(image, &JOURNAL);
+    start_with(image, &[])
+}
+
+/// The same with these settings besides.
+fn start_with(image: &Image, settings: &[&str]) -> Running {
+    let mut launch = launch(image, &[&JOURNAL, settings].concat());
     let address = wait_until("the broker is ready", || launch.address());
     Running { launch, address }
 }
@@ -47,6 +54,14 @@ fn start(image: &Image) -> Running {
 const JOURNAL: [&str; 2] = ["ringlane.journal.file.bytes=1000000", "ringlane.journal.files=2"];
 
 impl Running {
+    /// Asks it to end, and waits until it has.
+    fn end(&mut self) {
+        self.check();
+        let id = self.launch.process_id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        wait_until("it ends", || self.launch.status());
+    }
+
     /// Fails the test if the broker has ended or one of its tasks has panicked.
     fn check(&mut self) {
         self.launch.address();

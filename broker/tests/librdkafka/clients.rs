@@ -191,6 +191,12 @@ pub(crate) fn create_topic(
     create(address, &topic)
 }
 
+/// Deletes a topic.
+pub(crate) fn delete_topic(address: &str, topic: &str) {
+    let deleted = block_on(admin(address).delete_topics(&[topic], &AdminOptions::new()));
+    one(deleted.expect("an answer")).expect("deleted");
+}
+
 /// Creates a topic as described, or says with which code that failed.
 pub(crate) fn create(address: &str, topic: &NewTopic<'_>) -> Result<(), RDKafkaErrorCode> {
     let created = block_on(admin(address).create_topics([topic], &AdminOptions::new()));

@@ -6,7 +6,7 @@
 //! completed [`DirectFile::write_durable`]. The simulation takes everything else away, in part or whole.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::direct::{DirectBuffer, DirectFile};
@@ -243,9 +243,7 @@ impl Disk {
     /// # Errors
     /// Of any of the steps.
     pub async fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".tmp");
-        let temporary = path.with_file_name(name);
+        let temporary = temporary(path);
         let file = self.open(&temporary, OpenOptions::CREATE_EMPTY).await?;
         file.write_at(content, 0)?;
         file.sync_data().await?;
@@ -253,6 +251,24 @@ impl Disk {
         self.rename(&temporary, path).await?;
         self.sync_dir(path.parent().unwrap_or(Path::new("."))).await
     }
+
+    /// [`Disk::replace`] that the next time needs no inode: the temporary file of that time is made at once, where the old file has
+    /// just given one back.
+    ///
+    /// # Errors
+    /// Of any of the steps, but for the last: without that file the next time makes one.
+    pub async fn replace_and_keep_spare(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.replace(path, content).await?;
+        let _ = self.open(&temporary(path), OpenOptions::CREATE_EMPTY).await;
+        Ok(())
+    }
+}
+
+/// Where [`Disk::replace`] writes first.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    path.with_file_name(name)
 }
 
 /// An open file. Clones share the descriptor, which closes with the last of them.

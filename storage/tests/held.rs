@@ -99,34 +99,45 @@ fn what_was_held_back_is_in_the_file_when_durability_is_switched_off() {
     });
 }
 
+/// Tells a story with 20 seeds: with some of them at least it is about what it should be, and answers so.
+fn some_seed(story: impl Fn(u64) -> bool) {
+    let told = (0..20).filter(|seed| story(*seed)).count();
+    assert!(told > 0, "the story was about something else with every seed");
+}
+
 #[test]
 fn what_is_held_back_outlives_a_full_disk_too() {
-    let (mut simulation, host) = world(Options::seed(5));
-    let log = simulation.block_on(host, |reactor| async move {
-        let log = create(&reactor, LogConfig::default()).await;
-        append(&log, batch(1)).await;
-        log.acknowledgeable(Offset(1)).await;
-        append(&log, batch(2)).await;
-        log
-    });
-    // Faster than anyone could look: the space was there when the batches were taken.
-    let full = DiskFaults { capacity_bytes: 0, ..DiskFaults::default() };
-    simulation.set_disk_faults(host, full);
-    let log = simulation.block_on(host, |_| async move {
-        log.set_config(LogConfig { durable: false, ..LogConfig::default() });
-        assert_eq!(log.acknowledgeable_end(), Offset(1), "the file has nothing of the second");
-        assert!(log.checkpoint().await.is_err(), "the journal has to keep both");
-        assert_eq!((log.is_offline(), read_all(&log).await.len() as u64), (None, log.size_bytes()));
-        log
-    });
-    simulation.set_disk_faults(host, DiskFaults::default());
-    simulation.block_on(host, |_| async move {
-        log.checkpoint().await.unwrap();
-        assert_eq!(log.recovery_point().0, 2);
-    });
-    simulation.crash(host, CrashKind::Process);
-    simulation.block_on(host, |reactor| async move {
-        assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 2);
+    some_seed(|seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let log = simulation.block_on(host, |reactor| async move {
+            let log = create(&reactor, LogConfig::default()).await;
+            append(&log, batch(1)).await;
+            log.acknowledgeable(Offset(1)).await;
+            append(&log, batch(2)).await;
+            log
+        });
+        // Faster than anyone could look: the space was there when the batches were taken.
+        let full = DiskFaults { capacity_bytes: 0, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, full);
+        let (log, is_held) = simulation.block_on(host, |_| async move {
+            log.set_config(LogConfig { durable: false, ..LogConfig::default() });
+            // The file has nothing of the second.
+            let is_held = log.acknowledgeable_end() == Offset(1);
+            assert!(log.checkpoint().await.is_err(), "the journal has to keep both");
+            let read = read_all(&log).await.len() as u64;
+            assert_eq!((log.is_offline(), read), (None, log.size_bytes()));
+            (log, is_held)
+        });
+        simulation.set_disk_faults(host, DiskFaults::default());
+        simulation.block_on(host, |_| async move {
+            log.checkpoint().await.unwrap();
+            assert_eq!(log.recovery_point().0, 2);
+        });
+        simulation.crash(host, CrashKind::Process);
+        simulation.block_on(host, |reactor| async move {
+            assert_eq!(open(&reactor, LogConfig::default()).await.log_end().0, 2);
+        });
+        is_held
     });
 }
 
@@ -147,19 +158,23 @@ async fn file_of(reactor: &Reactor) -> Vec<u8> {
 
 #[test]
 fn what_a_kernel_worker_writes_is_read_and_added_to_meanwhile() {
-    run(|reactor| async move {
-        let log = create(&reactor, LogConfig::default()).await;
-        append_until_some_leaves(&log).await;
-        let before = read_all(&log).await;
-        append(&log, batch(8)).await;
-        append(&log, batch(9)).await;
-        let all = read_all(&log).await;
-        assert!(all.starts_with(&before) && all.len() as u64 == log.size_bytes());
-        assert!(file_of(&reactor).await.len() < all.len());
-        while file_of(&reactor).await.len() < all.len() {
-            assert_eq!(read_all(&log).await, all);
-        }
-        assert_eq!((file_of(&reactor).await, read_all(&log).await), (all.clone(), all));
+    some_seed(|seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        simulation.block_on(host, |reactor| async move {
+            let log = create(&reactor, LogConfig::default()).await;
+            append_until_some_leaves(&log).await;
+            let before = read_all(&log).await;
+            append(&log, batch(8)).await;
+            append(&log, batch(9)).await;
+            let all = read_all(&log).await;
+            assert!(all.starts_with(&before) && all.len() as u64 == log.size_bytes());
+            let is_leaving = file_of(&reactor).await.len() < all.len();
+            while file_of(&reactor).await.len() < all.len() {
+                assert_eq!(read_all(&log).await, all);
+            }
+            assert_eq!((file_of(&reactor).await, read_all(&log).await), (all.clone(), all));
+            is_leaving
+        })
     });
 }
 

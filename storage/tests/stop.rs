@@ -70,6 +70,31 @@ fn groups_of_a_log_that_was_deleted_before_a_clean_stop_are_not_found_behind_lat
     });
 }
 
+/// Both put the shard's file together beside its place.
+#[test]
+fn the_last_words_of_a_stop_and_a_round_do_not_meet_in_one_file() {
+    each_seed("last words", seeds(200), |seed| {
+        let (mut simulation, host) = world(Options::seed(seed));
+        let slow = DiskFaults { slow_one_in: 3, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, slow);
+        simulation.block_on(host, |reactor| async move {
+            let manager = manager_after_a_clean_stop(&reactor).await;
+            let log = Log::create(&manager, &dir(), KEY, LogConfig::default()).await.unwrap();
+            append(&log, batch(1)).await;
+            durable(&log).await;
+            log.delete().await.unwrap();
+            manager.suspect_device();
+            assert!(manager.close().await);
+            // As the clock's rounds, it may outlast the stop.
+            manager.checkpoint().await.unwrap();
+        });
+        simulation.crash(host, CrashKind::Process);
+        simulation.block_on(host, |reactor| async move {
+            manager_after_a_clean_stop(&reactor).await;
+        });
+    });
+}
+
 #[test]
 fn a_stop_ends_with_a_full_journal_that_no_round_frees() {
     each_seed("stop", seeds(60), |seed| {

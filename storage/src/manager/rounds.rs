@@ -51,6 +51,7 @@ pub(super) struct Rounds {
     probes: Cell<bool>,
     running: Cell<bool>,
     sync_turn: Turnstile,
+    file_turn: Turnstile,
     /// Appended since the last round began.
     bytes: Cell<u64>,
     /// Appended since an append let others have their turn.
@@ -298,8 +299,10 @@ impl LogManager {
         error
     }
 
-    /// Replaces the shard's file with what is in memory.
+    /// Replaces the shard's file with what is in memory. One at a time: the last words of a stop may meet a round, and both write
+    /// the same file first.
     pub(super) async fn write_checkpoint_file(&self) -> Result<(), StorageError> {
+        let _turn = self.0.rounds.file_turn.enter().await;
         let bytes = self.0.checkpoint.borrow().encode(self.0.shard);
         let path = path(&self.0.directory, self.0.shard);
         // Rounds go on where no inode is left: they are what frees the journal.

@@ -1,16 +1,40 @@
-//! What part of the descriptors that the process may have open its logs get. A log that has to close its files for another's
-//! sake opens them again with the next batch, which costs more than the batch: with every second of 2,000 busy logs closed,
-//! readers fell seconds behind (docs/decisions/0018-descriptors.md).
+//! Who gets what of the descriptors that the process may have open (RLIMIT_NOFILE): logs, and connections, which must not take
+//! those of the logs: a broker that cannot open its own files serves nobody.
+//!
+//! A log that has to close its files for another's sake opens them again with the next batch, which costs more than the batch
+//! (docs/decisions/0018-descriptors.md).
 
-/// A log has the three files of its active segment open, and three more while an older one is read.
-const FILES_PER_LOG: u64 = 6;
+/// A log has the three files of its active segment open, and one more now and then while an older one is read.
+const FILES_PER_LOG: u64 = 4;
 
-/// How many logs of one shard and log directory may have open files, of a process that may have `open_files_max` open: three
-/// quarters are the logs' at worst, where every one of them is read from an older segment, the rest is left to connections.
-pub(crate) fn open_logs_max(open_files_max: u64, shards: u16, directories: usize) -> usize {
-    let logs = open_files_max / 4 * 3 / FILES_PER_LOG;
-    let sharing = u64::from(shards) * directories.max(1) as u64;
-    usize::try_from(logs / sharing).unwrap_or(usize::MAX).max(1)
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Descriptors {
+    /// How many logs may have open files: half of the descriptors are theirs.
+    pub logs_max: u64,
+    /// How many connections there may be: three eighths of them. The rest is for the rings, journals and what is open for a moment.
+    pub connections_max: u64,
+}
+
+impl Descriptors {
+    /// The shares in `open_files_max`.
+    pub const fn within(open_files_max: u64) -> Self {
+        Self {
+            logs_max: open_files_max / 2 / FILES_PER_LOG,
+            connections_max: open_files_max / 8 * 3,
+        }
+    }
+
+    /// How many logs of one shard and log directory may have open files: at least the one that is written to.
+    pub(crate) fn logs_of_each(&self, shards: u16, directories: usize) -> usize {
+        let sharing = u64::from(shards) * directories.max(1) as u64;
+        usize::try_from(self.logs_max / sharing).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// How many connections a shard may have.
+    pub(crate) fn connections_of_each(&self, shards: u16) -> usize {
+        usize::try_from(self.connections_max / u64::from(shards)).unwrap_or(usize::MAX).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -18,21 +42,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_logs_of_all_shards_leave_a_quarter_to_connections() {
-        for limit in [1_024, 20_000, 65_536, 1 << 20] {
-            for (shards, directories) in [(1, 1), (2, 1), (16, 3)] {
-                let each = open_logs_max(limit, shards, directories) as u64;
-                let all = each * u64::from(shards) * directories as u64;
-                assert!(all * FILES_PER_LOG <= limit / 4 * 3, "{limit} {shards} {directories}");
-            }
+    fn an_eighth_is_left_whatever_logs_and_connections_do() {
+        for limit in [256, 1_024, 20_000, 65_536, 1 << 20, u64::MAX] {
+            let shares = Descriptors::within(limit);
+            let taken = shares.logs_max * FILES_PER_LOG + shares.connections_max;
+            assert!(taken <= limit - limit / 8 && taken >= limit / 4 * 3, "{limit}: {shares:?}");
         }
-        assert_eq!(open_logs_max(65_536, 2, 1), 4_096);
     }
 
     #[test]
-    fn a_log_can_be_written_to_whatever_the_limit() {
-        assert_eq!(open_logs_max(0, 1, 0), 1);
-        assert_eq!(open_logs_max(64, 2, 8), 1);
-        assert!(open_logs_max(u64::MAX, 1, 1) > 1 << 40, "no limit is no bound");
+    fn shards_and_directories_share_alike() {
+        let shares = Descriptors::within(65_536);
+        assert_eq!((shares.logs_of_each(2, 1), shares.logs_of_each(4, 2)), (4_096, 1_024));
+        assert_eq!(shares.connections_of_each(4), 6_144);
+        let none = Descriptors::within(0);
+        assert_eq!((none.logs_of_each(1, 0), none.connections_of_each(1)), (1, 1));
     }
 }

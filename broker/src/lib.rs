@@ -8,7 +8,7 @@ mod compaction;
 pub mod config;
 mod connection;
 mod coordinator;
-mod descriptors;
+pub mod descriptors;
 pub mod group;
 mod listener;
 mod log_directories;

@@ -1,5 +1,5 @@
-//! Accepting connections on one shard, within `max.connections` and `max.connections.per.ip`, and closing those that are
-//! idle for `connections.max.idle.ms`.
+//! Accepting connections on one shard, within `max.connections`, `max.connections.per.ip` and what descriptors there are for
+//! them, and closing those that are idle for `connections.max.idle.ms`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringlane_reactor::{Listener, Queue, ShardId, Stream};
+use ringlane_reactor::requirements::FILES_REMEDY;
+use ringlane_reactor::{Instant, Listener, Queue, ShardId, Stream};
 use tracing::{info, warn};
 
 use crate::config::BrokerConfig;
@@ -20,10 +21,16 @@ const COUNTING_SHARD: ShardId = ShardId(0);
 /// How long a shard waits after it could not accept (no descriptors left) before it tries again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The connections of the broker by the address they come from, kept on one shard, and only where a setting bounds them:
-/// elsewhere a connection is not worth a message.
+/// Whoever asks for connections that there are no descriptors for does not fill the log.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many connections the shard has; and those of the broker by the address they come from, kept on one shard, and only where
+/// a setting bounds them: elsewhere a connection is not worth a message.
 #[derive(Default)]
 pub(crate) struct Connections {
+    here: Cell<usize>,
+    /// When it was last said that there are no more descriptors for them.
+    told: Cell<Option<Instant>>,
     count: Cell<i32>,
     by_address: RefCell<BTreeMap<IpAddr, i32>>,
 }
@@ -45,6 +52,17 @@ impl Connections {
         Ok(())
     }
 
+    /// Says, now and then, why connections are closed that the shard has no descriptors for.
+    fn tell_refusal(&self, now: Instant) {
+        if self.told.get().is_none_or(|told| now - told >= TELL_INTERVAL) {
+            self.told.set(Some(now));
+            warn!(
+                "connections are closed: this core has {} of them, as many as the limit of open files (RLIMIT_NOFILE) leaves it; {FILES_REMEDY}",
+                self.here.get()
+            );
+        }
+    }
+
     fn leave(&self, address: IpAddr) {
         let mut by_address = self.by_address.borrow_mut();
         let from_here = by_address.remove(&address).expect("a connection leaves once");
@@ -53,6 +71,27 @@ impl Connections {
         }
         self.count.set(self.count.get() - 1);
         assert!(self.count.get() >= 0, "no more connections leave than came");
+    }
+}
+
+/// A connection's place among those that the shard has descriptors for.
+struct Seat(Rc<Shard>);
+
+impl Seat {
+    fn take(shard: &Rc<Shard>) -> Option<Self> {
+        let max = shard.descriptors.connections_of_each(shard.reactor.shard_count());
+        let here = &shard.connections.here;
+        (here.get() < max).then(|| {
+            here.set(here.get() + 1);
+            Self(shard.clone())
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let here = &self.0.connections.here;
+        here.set(here.get().checked_sub(1).expect("a seat is given back once"));
     }
 }
 
@@ -73,9 +112,15 @@ pub(crate) async fn accept(shard: Rc<Shard>, listener: Listener) {
 
 fn welcome(shard: &Rc<Shard>, stream: Stream) {
     let config = &shard.config;
+    let Some(seat) = Seat::take(shard) else {
+        shard.metrics.connections_refused.increment();
+        shard.connections.tell_refusal(shard.reactor.now());
+        return stream.shutdown();
+    };
     let is_bounded = config.max_connections.min(config.max_connections_per_ip) < i32::MAX;
     let task_shard = shard.clone();
     let task = async move {
+        let _seat = seat;
         if is_bounded {
             serve_bounded(task_shard, stream).await;
         } else {

@@ -20,7 +20,6 @@ use tracing::error;
 
 use crate::compaction;
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::descriptors::open_logs_max;
 use crate::log_directories;
 use crate::log_dirs::{Place, Places};
 use crate::partition::{Partition, PartitionKey};
@@ -123,7 +122,7 @@ impl Partitions {
 fn manager_config(shard: &Shard, directories: usize) -> LogManagerConfig {
     let (config, shards) = (&shard.config, shard.reactor.shard_count());
     LogManagerConfig {
-        open_logs_max: open_logs_max(shard.open_files_max, shards, directories),
+        open_logs_max: shard.descriptors.logs_of_each(shards, directories),
         journal: JournalConfig {
             // Whole blocks.
             file_bytes: (config.journal_file_bytes as u64).next_multiple_of(4096),

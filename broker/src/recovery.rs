@@ -16,7 +16,6 @@ use ringlane_storage::{
 };
 use tracing::{error, warn};
 
-use crate::descriptors::open_logs_max;
 use crate::race::join_all;
 use crate::shard::Shard;
 
@@ -218,7 +217,7 @@ impl Share {
     async fn replay(&self, shard: &Shard) -> Result<Vec<Replayed>, StorageError> {
         let (own, shards) = (shard.reactor.shard().0, shard.reactor.shard_count());
         // One directory after the other, and no log is open yet.
-        let files = open_logs_max(shard.open_files_max, shards, 1);
+        let files = shard.descriptors.logs_of_each(shards, 1);
         let mut all = Vec::new();
         for journal in self.recovered.journals_for(own, shards, self.was_left_cleanly) {
             let (recovered, partitions) = (&self.recovered, &self.partitions);

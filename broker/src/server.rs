@@ -17,6 +17,7 @@ use tracing::info;
 use crate::cluster;
 use crate::compaction;
 use crate::config::BrokerConfig;
+use crate::descriptors::Descriptors;
 use crate::listener;
 use crate::log_directories::LogDirectories;
 use crate::race::{Either, race};
@@ -43,7 +44,7 @@ pub struct Broker {
     config: Arc<BrokerConfig>,
     addresses: Arc<Addresses>,
     mesh: Mesh<Job>,
-    open_files_max: u64,
+    descriptors: Descriptors,
     on_ready: Arc<dyn Fn(SocketAddr) + Send + Sync>,
 }
 
@@ -64,20 +65,20 @@ pub(crate) fn failed(error: impl fmt::Display) -> StartError {
 }
 
 impl Broker {
-    /// A broker of `shards` shards in a process that may have `open_files_max` files and connections open; `on_ready` is told
-    /// its address once it answers requests.
+    /// A broker of `shards` shards, whose logs and connections have these descriptors; `on_ready` is told its address once it
+    /// answers requests.
     pub fn new(
         config: BrokerConfig,
         addresses: Addresses,
         shards: u16,
-        open_files_max: u64,
+        descriptors: Descriptors,
         on_ready: impl Fn(SocketAddr) + Send + Sync + 'static,
     ) -> Self {
         Self {
             config: Arc::new(config),
             addresses: Arc::new(addresses),
             mesh: Mesh::new(shards, MAILBOX_JOBS_MAX),
-            open_files_max,
+            descriptors,
             on_ready: Arc::new(on_ready),
         }
     }
@@ -87,7 +88,7 @@ impl Broker {
     /// # Errors
     /// On the controller's shard, why the broker did not start or did not stop in order.
     pub async fn run_shard(self, reactor: Reactor) -> io::Result<()> {
-        let shard = Shard::new(&reactor, self.config.clone(), self.open_files_max, &self.mesh);
+        let shard = Shard::new(&reactor, self.config.clone(), self.descriptors, &self.mesh);
         let mailbox = self.mesh.mailbox(reactor.shard());
         let _jobs = reactor.spawn(Queue::Client, router::serve(shard.clone(), mailbox));
         if reactor.shard() != CONTROLLER_SHARD {

@@ -13,6 +13,7 @@ use crate::cluster::Published;
 use crate::compaction::cleaner_config;
 use crate::config::BrokerConfig;
 use crate::coordinator::Coordinators;
+use crate::descriptors::Descriptors;
 use crate::listener::Connections;
 use crate::log_dirs::LogDirs;
 use crate::memory::Ledger;
@@ -33,8 +34,8 @@ pub(crate) struct Shard {
     pub(crate) reactor: Reactor,
     /// The settings that the broker was started with.
     pub(crate) config: Arc<BrokerConfig>,
-    /// How many files and connections the process may have open.
-    pub(crate) open_files_max: u64,
+    /// What logs and connections may have open, of the whole process.
+    pub(crate) descriptors: Descriptors,
     /// The way to the other shards.
     pub(crate) router: Router,
     /// The cluster image, as far as this shard has applied it.
@@ -69,7 +70,7 @@ impl Shard {
     pub(crate) fn new(
         reactor: &Reactor,
         config: Arc<BrokerConfig>,
-        open_files_max: u64,
+        descriptors: Descriptors,
         mesh: &Mesh<Job>,
     ) -> Rc<Self> {
         let shards = reactor.shard_count();
@@ -82,7 +83,7 @@ impl Shard {
             .max(2 * i64::from(config.socket_request_max_bytes));
         Rc::new(Self {
             reactor: reactor.clone(),
-            open_files_max,
+            descriptors,
             router: Router::new(mesh, reactor.shard(), shards),
             image: Published::default(),
             log_dirs: RefCell::default(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ringlane_batch::{
     LeaderEpoch, LogEndOffset, LogStartOffset, Offset, ProducerEpoch, ProducerId, Sequence,
 };
+use ringlane_reactor::is_out_of_descriptors;
 
 use crate::log::{Appended, DamagedRange};
 
@@ -197,7 +198,9 @@ impl fmt::Display for AppendError {
                 write!(f, "the batch starts at offset {found}, the log ends at {log_end}")
             }
             Self::Malformed(fault) => f.write_str(fault),
-            Self::StorageFull => f.write_str("no space left on the log's device"),
+            Self::StorageFull => {
+                f.write_str("no space left on the log's device, or no descriptor for its files")
+            }
             Self::Offline(reason) => write!(f, "the log is offline: {reason}"),
         }
     }
@@ -250,9 +253,19 @@ impl StorageError {
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_storage_full(source))
     }
+
+    /// The same, or whether it was a descriptor that was missing.
+    pub(crate) fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_shortage(source))
+    }
 }
 
 /// Whether the device is full: the one failed write after which the file is known and the log goes on.
 pub(crate) fn is_storage_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether something could not be opened for want of space or of a descriptor: nothing has happened, and the log goes on.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    is_storage_full(error) || is_out_of_descriptors(error)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringlane::config;
+use ringlane::descriptors::Descriptors;
 use ringlane::server::{Addresses, Broker};
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
 use ringlane_reactor::{AddressReservation, Reactor};
@@ -22,8 +23,8 @@ pub const DATA: &str = "/data";
 /// The virtual time that a start may take.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// So few files may be open that logs close theirs for each other.
-const OPEN_FILES_MAX: u64 = 48;
+/// So few logs may have open files that they close theirs for each other.
+const DESCRIPTORS: Descriptors = Descriptors { logs_max: 6, connections_max: 1000 };
 
 /// Small files, so that a short run rolls them and the journal turns over every few dozen batches, and few partitions for the groups' offsets.
 const SETTINGS: &[&str] = &[
@@ -106,7 +107,7 @@ impl Cluster {
         self.ready = Arc::default();
         let ready = self.ready.clone();
         let on_ready = move |_| ready.store(true, Ordering::Relaxed);
-        let broker = Broker::new(config, addresses, self.shards, OPEN_FILES_MAX, on_ready);
+        let broker = Broker::new(config, addresses, self.shards, DESCRIPTORS, on_ready);
         self.simulation.start(self.broker, move |reactor| broker.clone().run_shard(reactor));
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ringlane::config::{self, BrokerConfig, Endpoint, Loaded};
+use ringlane::descriptors::Descriptors;
 use ringlane::server::{Addresses, Broker};
 use ringlane_reactor::{
     AddressReservation, Severity, ShardConfig, allowed_cpus, hostname, open_files_max, preflight,
@@ -54,7 +55,8 @@ impl Start {
             receive_buffer_bytes: config.receive_buffer_bytes as usize,
             ..ShardConfig::on(cpus)
         };
-        let broker = Broker::new(config, addresses, shards, open_files_max(), move |address| {
+        let descriptors = Descriptors::within(open_files_max());
+        let broker = Broker::new(config, addresses, shards, descriptors, move |address| {
             println!("ringlane ready on {address}");
         });
         let outcome = run_shards(&shard_config, move |reactor| broker.clone().run_shard(reactor));

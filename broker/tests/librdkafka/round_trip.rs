@@ -9,8 +9,8 @@ use rdkafka::producer::BaseRecord;
 
 use crate::broker::Broker;
 use crate::clients::{
-    TIMEOUT, TestProducer, admin, block_on, client, create, create_topic, headers, one, produce,
-    read, reader, values,
+    TIMEOUT, TestProducer, admin, block_on, client, create, create_topic, delete_topic, headers,
+    one, produce, read, reader, values,
 };
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
@@ -158,8 +158,7 @@ fn topics_are_administrated_and_errors_are_kafkas() {
     let refused = one(large.finish()).expect_err("larger than max.message.bytes");
     assert_eq!(refused.rdkafka_error_code(), Some(RDKafkaErrorCode::MessageSizeTooLarge));
 
-    let deleted = block_on(admin(address).delete_topics(&["admin"], &options));
-    assert!(one(deleted.expect("an answer")).is_ok());
+    delete_topic(address, "admin");
     let again =
         one(block_on(admin(address).delete_topics(&["admin"], &options)).expect("an answer"));
     assert_eq!(again.map_err(|(_, code)| code), Err(RDKafkaErrorCode::UnknownTopicOrPartition));

@@ -48,6 +48,12 @@ pub fn open_files_max() -> u64 {
     limit(libc::RLIMIT_NOFILE).map_or(u64::MAX, |limit| limit.rlim_cur)
 }
 
+/// Whether something could not be opened because this process, or the host, has as much open as it may: nothing has happened
+/// then, and later it may go.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// A limit of this process; `None` where it cannot be read, which is judged as none.
 pub(crate) fn limit(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

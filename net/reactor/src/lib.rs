@@ -23,7 +23,9 @@ pub use clock::Instant;
 pub use direct::{DirectBuffer, DirectFile};
 pub use executor::{Queue, Task};
 pub use file::{DirEntry, Disk, File, FileLock, Metadata, OpenOptions};
-pub use host::{Space, hostname, open_files_max, read_to_string, resolve, space};
+pub use host::{
+    Space, hostname, is_out_of_descriptors, open_files_max, read_to_string, resolve, space,
+};
 pub use listener::{AddressReservation, Listener, reserve_address};
 pub use mailbox::{Mailbox, Mesh, Sender};
 pub use preflight::{Finding, Severity, preflight};

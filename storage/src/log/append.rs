@@ -11,7 +11,7 @@ use ringlane_reactor::OpenOptions;
 
 use super::state::FlushDue;
 use super::{Log, State};
-use crate::error::{AppendError, is_storage_full};
+use crate::error::{AppendError, is_shortage, is_storage_full};
 use crate::journal::{Client, EntryHead, EntryKind, Journal, JournalError, Room};
 use crate::names::Kind;
 use crate::producer_state::{self, Verdict};
@@ -126,6 +126,7 @@ impl Log {
         };
         match opened {
             Ok(files) => self.0.state.borrow_mut().active_mut().files = Some(files),
+            Err(error) if is_shortage(&error) => return Err(AppendError::StorageFull),
             Err(error) => {
                 let reason = format!("cannot open the active segment: {error}");
                 self.go_offline(&reason);
@@ -197,7 +198,7 @@ impl Log {
             }
         }
         self.0.state.borrow_mut().rolling = false;
-        match is_storage_full(error) {
+        match is_shortage(error) {
             true => AppendError::StorageFull,
             false => AppendError::Offline(format!("cannot open a new segment: {error}")),
         }

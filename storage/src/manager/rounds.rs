@@ -290,9 +290,10 @@ impl LogManager {
         synced
     }
 
-    /// A round that failed: its logs are still behind. On a full device they go on; otherwise nothing more is acknowledged.
+    /// A round that failed: its logs are still behind. On a full device, or out of descriptors, they go on; otherwise nothing more is
+    /// acknowledged.
     fn undo_round(&self, dirty: Vec<Log>, error: StorageError) -> StorageError {
-        if !error.is_storage_full() {
+        if !error.is_shortage() {
             self.take_offline(&error.to_string());
         }
         dirty.iter().for_each(Log::mark_dirty);

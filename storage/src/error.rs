@@ -249,13 +249,8 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 impl StorageError {
-    /// Whether the device is full: what failed can be done once there is space.
-    pub fn is_storage_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if is_storage_full(source))
-    }
-
-    /// The same, or whether it was a descriptor that was missing.
-    pub(crate) fn is_shortage(&self) -> bool {
+    /// Whether space or a descriptor was missing: what failed can be done once there is some.
+    pub fn is_shortage(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_shortage(source))
     }
 }

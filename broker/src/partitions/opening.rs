@@ -106,7 +106,7 @@ async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
     let created = Log::create_all(logs, wanted.collect()).await;
     for (missing, created) in new.into_iter().zip(created) {
         match created {
-            Err(error) if error.is_storage_full() => {
+            Err(error) if error.is_shortage() => {
                 // Half a log is in the way of the next attempt, and of the next topic of the name.
                 let directory = logs.directory().join(missing.directory_name());
                 let _ = shard.reactor.disk().remove_dir_all(&directory).await;

@@ -117,6 +117,7 @@ impl Log {
             }
             (state.dir.clone(), state.active().base)
         };
+        let _turn = self.0.manager.turn_to_open().await;
         // Asked for so, the ring opens them at once where the kernel knows their names; to make a file it needs a worker.
         let opened = match Files::open(&self.0.disk, &dir, base, OpenOptions::WRITE).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -2,27 +2,36 @@
 //! when it is read, and close them when they were not used for a while, or when others need the room (a clock: who was used
 //! since the hand came by gets a second chance).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use ringlane_reactor::Reactor;
 
 use crate::log::{Log, Shared};
+use crate::turnstile::{Turn, Turnstile};
 
 /// So many logs are looked at before other tasks get their turn.
 const LOOKS_PER_TURN: usize = 32;
 
+/// So many logs open their files at the same time.
+const OPENING_MAX: usize = 64;
+
 /// The logs that have open files, each once.
 pub(super) struct OpenFiles {
     max: usize,
+    /// A log counts once its files are open. Each of these is passed by one log after the other that opens its own, so that a
+    /// request for many does not have them all open before any is counted.
+    lanes: Vec<Turnstile>,
+    next_lane: Cell<usize>,
     logs: RefCell<VecDeque<Weak<Shared>>>,
 }
 
 impl OpenFiles {
     pub(super) fn new(max: usize) -> Self {
         assert!(max > 0, "a log that is appended to has open files");
-        Self { max, logs: RefCell::default() }
+        let lanes = (0..(max / 4).clamp(1, OPENING_MAX)).map(|_| Turnstile::default()).collect();
+        Self { max, lanes, next_lane: Cell::new(0), logs: RefCell::default() }
     }
 
     /// Takes note of a log that has just opened files, and closes others where they are too many: never this one's, which
@@ -68,6 +77,13 @@ impl super::LogManager {
     /// How many logs have open files.
     pub fn open_log_count(&self) -> usize {
         self.0.open_files.logs.borrow().len()
+    }
+
+    /// Waits until it is a log's turn to open its files.
+    pub(crate) async fn turn_to_open(&self) -> Turn<'_> {
+        let files = &self.0.open_files;
+        let lane = files.next_lane.replace((files.next_lane.get() + 1) % files.lanes.len());
+        files.lanes[lane].enter().await
     }
 
     /// A log has opened the files of a segment.

@@ -10,7 +10,7 @@ use common::*;
 use ringlane_batch::{
     BatchBuilder, BatchFields, Codec, Offset, PartitionIndex, TimestampMs, batches,
 };
-use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
+use ringlane_reactor::sim::{CrashKind, DiskFaults, HostId, Options, Simulation};
 use ringlane_reactor::{OpenOptions, Reactor};
 use ringlane_storage::{
     Cleanable, Cleaned, Cleaner, CleanerConfig, CompactionConfig, Log, LogConfig,
@@ -272,6 +272,50 @@ fn a_damaged_log_is_left_alone_and_the_others_are_cleaned() {
         assert_eq!(cleaned[0].directory, other.directory());
         assert_eq!(log.size_bytes(), log_bytes(&reactor).await, "its files are as they were");
         assert!(!names(&reactor, &dir()).await.iter().any(|name| name.ends_with(".cleaned")));
+    });
+}
+
+#[test]
+fn a_shortage_holds_up_only_the_logs_that_it_concerns() {
+    let (mut simulation, host) = filled(7, 200, compacted(COMPACTION));
+    let (cleaner, logs) = simulation.block_on(host, |reactor| async move {
+        let large = LogConfig { segment_bytes: 20_000, ..compacted(COMPACTION) };
+        let (manager, other) = open_with_manager(&reactor, compacted(COMPACTION)).await;
+        let (path, key) = (Path::new("/data/orders-1"), (TOPIC, PartitionIndex(1)));
+        let log = Log::create(&manager, path, key, large).await.expect("a new log");
+        for n in 0..200 {
+            put(&log, n, &format!("k{n}"), Some(&[n as u8; 100])).await;
+        }
+        log.checkpoint().await.expect("a good disk");
+        (Cleaner::new(&reactor, CleanerConfig::default()), [log, other])
+    });
+    let both = {
+        let logs = logs.clone();
+        move || {
+            logs.each_ref()
+                .map(|log| Cleanable { log: log.clone(), last_stable: log.log_end().offset() })
+        }
+    };
+    simulation.set_disk_faults(host, DiskFaults { no_descriptors: true, ..DiskFaults::default() });
+    let clean = both.clone();
+    let cleaner = simulation.block_on(host, |_| async move {
+        assert_eq!(cleaner.clean_dirtiest(clean().into()).await, None);
+        cleaner
+    });
+    // Room for a segment of the other, and not for the large one of the first, all of whose records stay.
+    let capacity_bytes = simulation.disk_bytes(host) + (4 << 12);
+    simulation.set_disk_faults(host, DiskFaults { capacity_bytes, ..DiskFaults::default() });
+    let clean = both.clone();
+    let cleaner = simulation.block_on(host, |_| async move {
+        let cleaned = cleaner.clean_dirtiest(clean().into()).await.expect("there is room for it");
+        assert_eq!(cleaned.directory, dir());
+        cleaner
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        let cleaned =
+            cleaner.clean_dirtiest(both().into()).await.expect("it was put off, not given up");
+        assert_eq!(cleaned.directory, logs[0].directory());
     });
 }
 

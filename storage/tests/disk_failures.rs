@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use ringlane_batch::{LeaderEpoch, Offset};
 use ringlane_reactor::OpenOptions;
-use ringlane_reactor::sim::{DiskFaults, Options};
-use ringlane_storage::{AppendError, LogConfig, Origin};
+use ringlane_reactor::sim::{DiskFaults, HostId, Options, Simulation};
+use ringlane_storage::{AppendError, Log, LogConfig, Origin};
 
 #[test]
 fn a_full_disk_refuses_the_batch_and_takes_the_next_when_there_is_room() {
@@ -89,10 +91,9 @@ fn a_failed_write_takes_the_log_offline() {
     });
 }
 
-#[test]
-fn a_producer_snapshot_that_cannot_be_written_takes_the_log_offline() {
-    let (mut simulation, host) = world(Options::seed(1));
-    let log = simulation.block_on(host, |reactor| async move {
+/// Of a log with one complete segment all that a round has left to write is the snapshot at the second one's base.
+fn snapshot_waits(simulation: &mut Simulation, host: HostId) -> Log {
+    simulation.block_on(host, |reactor| async move {
         let log = create(&reactor, small()).await;
         while log.segment_count() == 1 {
             append(&log, batch(1)).await;
@@ -104,13 +105,66 @@ fn a_producer_snapshot_that_cannot_be_written_takes_the_log_offline() {
             reactor.yield_now().await;
         }
         log
-    });
-    // All that is left to write for the round is the snapshot at the second segment's base.
+    })
+}
+
+#[test]
+fn a_producer_snapshot_that_cannot_be_written_takes_the_log_offline() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let log = snapshot_waits(&mut simulation, host);
     let broken = DiskFaults { write_error_one_in: 1, ..DiskFaults::default() };
     simulation.set_disk_faults(host, broken);
     simulation.block_on(host, |_| async move {
         assert!(log.checkpoint().await.is_err());
         let reason = log.is_offline().expect("its producers would be unknown after a truncation");
         assert!(reason.contains("producer snapshot"), "{reason}");
+    });
+}
+
+/// Nothing more can be opened.
+fn no_descriptors() -> DiskFaults {
+    DiskFaults { no_descriptors: true, ..DiskFaults::default() }
+}
+
+#[test]
+fn a_producer_snapshot_waits_for_a_descriptor() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let log = snapshot_waits(&mut simulation, host);
+    simulation.set_disk_faults(host, no_descriptors());
+    let log = simulation.block_on(host, |_| async move {
+        assert!(log.checkpoint().await.is_err(), "the snapshot is a file of its own");
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        log.checkpoint().await.expect("as if nothing had been");
+        assert_eq!((log.is_offline(), log.recovery_point().0), (None, log.log_end().0));
+    });
+}
+
+#[test]
+fn a_sync_of_the_logs_own_waits_for_a_descriptor() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, LogConfig { durable: false, ..small() }).await;
+        // The names of a new segment are to be synced, for which a directory is opened.
+        while log.segment_count() == 1 {
+            append(&log, batch(1)).await;
+        }
+        log
+    });
+    simulation.set_disk_faults(host, no_descriptors());
+    let log = simulation.block_on(host, |reactor| async move {
+        log.set_config(LogConfig { durable: false, flush_messages: 1, ..small() });
+        append(&log, batch(2)).await;
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(log.is_offline(), None);
+        assert!(log.acknowledgeable_end() < log.log_end().offset(), "nothing was synced");
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        durable(&log).await;
+        assert_eq!(log.acknowledgeable_end(), log.log_end().offset());
     });
 }

@@ -159,7 +159,7 @@ fn stay_offline(shard: &Shard, missing: &Missing, reason: &str) {
     shard.partitions.offline.borrow_mut().insert((part.topic.id, *index), offline);
 }
 
-/// The device is full. Said once.
+/// The device is full, or there is no descriptor. Said once.
 fn wait_for_space(shard: &Shard, missing: &Missing, reason: &str) {
     let Missing { part, index, place } = missing;
     let offline = Offline { place: *place, reason: reason.to_owned(), waits_for_space: true };

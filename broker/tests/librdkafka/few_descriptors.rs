@@ -13,7 +13,7 @@ use rdkafka::producer::BaseRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::broker::{Broker, Directory, set, wait_until};
-use crate::clients::{Record, TestProducer, client, create_topic, read};
+use crate::clients::{Record, TestProducer, client, create_topic, produce, read};
 
 /// The fewest that two shards start with.
 const FILES_MAX: u32 = 256;
@@ -145,5 +145,39 @@ fn a_shortage_of_descriptors_is_no_failure_of_the_disk() {
     put.append(&mut taken(accepted));
     put.append(&mut taken(put_all(&producer, "afterwards")));
     assert_eq!(read_all(&broker, &put), put);
+    assert!(!broker.log().contains("offline"), "{}", broker.log());
+}
+
+/// What a round writes of a log whose segment is complete is a file of its own.
+#[test]
+fn a_round_that_can_open_nothing_is_tried_again() {
+    let settings = set(&["ringlane.shards=1", SMALL_JOURNAL]);
+    let broker = Broker::start_limited(Some(FILES_MAX), Directory::new(), settings);
+    let create = |topic, settings| create_topic(&broker.address, topic, 1, settings).expect(topic);
+    create("short", &[("segment.bytes", "2000")]);
+    create("long", &[]);
+    let each_alone = ("batch.num.messages", "1");
+    let values = |count| vec![vec![7; 1_000]; count];
+    // Its files are open from now on.
+    produce(&broker.address, "long", &[each_alone], &values(1));
+    // A segment is complete, and its snapshot waits for a round, which half of the journal calls for.
+    produce(&broker.address, "short", &[each_alone], &values(5));
+    let producer = TestProducer::new(&broker.address, &[each_alone]);
+    producer.learn("long");
+    // Its connection.
+    producer.send(BaseRecord::to("long").partition(0).payload(b"first"));
+    wait_until("it is taken", || producer.reported().pop()).expect("acknowledged");
+    limit(&broker, 3);
+    for value in values(300) {
+        producer.send(BaseRecord::to("long").partition(0).payload(&value));
+    }
+    wait_until("a round finds no descriptor", || {
+        broker.log().contains(".snapshot: Too many open files").then_some(())
+    });
+    limit(&broker, FILES_MAX);
+    assert!(producer.finish().iter().all(Result::is_ok), "what it waits for ends");
+    // More than the journal has: rounds go on.
+    assert_eq!(produce(&broker.address, "long", &[each_alone], &values(500)).len(), 500);
+    assert_eq!(produce(&broker.address, "short", &[], &values(1)), [5]);
     assert!(!broker.log().contains("offline"), "{}", broker.log());
 }

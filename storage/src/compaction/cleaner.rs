@@ -72,18 +72,21 @@ impl Cleaner {
         }
     }
 
-    /// One round: cleans the dirtiest of `logs` as far as the memory for its keys goes. `None` when none is due, or when the
-    /// one that is could not be cleaned: one that is damaged is left alone from then on (KIP-346).
+    /// One round: cleans the dirtiest of `logs` as far as the memory for its keys goes, or the next where that could not be
+    /// cleaned, so that one full device holds up only its own logs. `None` when none is due or none could be: one that is
+    /// damaged is left alone from then on (KIP-346).
     pub async fn clean_dirtiest(&self, logs: Vec<Cleanable>) -> Option<Cleaned> {
-        let mut dirtiest: Option<Job> = None;
+        let mut due = Vec::new();
         for cleanable in logs {
-            let job = self.assess(cleanable).await;
-            let is_dirtier = |job: &Job| {
-                dirtiest.as_ref().is_none_or(|known| job.dirty.dirtiness(&known.dirty).is_gt())
-            };
-            dirtiest = job.filter(is_dirtier).or(dirtiest);
+            due.extend(self.assess(cleanable).await);
         }
-        self.clean(&dirtiest?).await
+        due.sort_by(|a, b| b.dirty.dirtiness(&a.dirty));
+        for job in &due {
+            if let Some(cleaned) = self.clean(job).await {
+                return Some(cleaned);
+            }
+        }
+        None
     }
 
     /// What there is to clean in a log, if it is due.
@@ -185,8 +188,8 @@ impl Cleaner {
         let done = match outcome {
             Ok(done) => done,
             Err(Failure::Changed) => return None,
-            Err(Failure::Full) => {
-                tracing::warn!(%log, "cannot compact the log: no space left on its device");
+            Err(Failure::Short(reason)) => {
+                tracing::warn!(%log, reason, "cannot compact the log now");
                 return None;
             }
             Err(Failure::Broken(reason)) => {

@@ -16,7 +16,7 @@ use super::plan::{Dirty, GroupLimits, SegmentView, groups};
 use super::source::Chunks;
 use super::swap::{self, CLEANED};
 use crate::config::{CleanerConfig, CompactionConfig, LogConfig, SEGMENT_BYTES_MAX};
-use crate::error::{StorageError, is_storage_full};
+use crate::error::{StorageError, is_shortage};
 use crate::log::Log;
 use crate::segment::{Files, Held, Located, Segment, Source, locate};
 
@@ -28,8 +28,8 @@ const WRITE_BACK_BYTES: u64 = 8 << 20;
 pub(crate) enum Failure {
     /// The log was truncated, trimmed, closed or deleted meanwhile.
     Changed,
-    /// There is no room for a new segment.
-    Full,
+    /// There is no room for a new segment, or no descriptor: what the system says.
+    Short(String),
     /// What is wrong with the log.
     Broken(String),
 }
@@ -297,8 +297,8 @@ impl Round<'_> {
         if !self.job.log.still_has(segments, self.job.truncations) {
             return Failure::Changed;
         }
-        match is_storage_full(error) {
-            true => Failure::Full,
+        match is_shortage(error) {
+            true => Failure::Short(error.to_string()),
             false => Failure::Broken(format!("segment {base}: {error}")),
         }
     }

@@ -7,7 +7,7 @@ use ringlane_batch::{LogEndOffset, Offset, RecoveryPoint};
 use ringlane_reactor::OpenOptions;
 
 use super::{Log, State};
-use crate::error::{StorageError, is_storage_full};
+use crate::error::{StorageError, is_shortage, is_storage_full};
 use crate::journal::Mark;
 use crate::manager::WRITE_BACK_BYTES_MIN;
 use crate::names::Kind;
@@ -123,7 +123,7 @@ impl Log {
                 // The log was deleted meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
                 Err(error) => {
-                    if !is_storage_full(&error) {
+                    if !is_shortage(&error) {
                         self.go_offline(&format!("cannot write a producer snapshot: {error}"));
                     }
                     return Err(StorageError::io("write", &path)(error));

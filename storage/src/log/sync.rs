@@ -7,12 +7,18 @@
 use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
+use ringlane_reactor::{Queue, is_out_of_descriptors};
 
 use super::{Log, Shared, State};
 use crate::error::StorageError;
 use crate::journal::{Client, Seat};
+
+/// A sync that no descriptor was left for is tried again after so long.
+const DESCRIPTORS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What one sync of a log covers: taken when it begins, so that appends behind it are not claimed.
 struct Sync {
@@ -152,14 +158,27 @@ impl Log {
             after
         };
         let Some(after) = after else { return };
-        let (weak, reactor) = (std::rc::Rc::downgrade(&self.0), self.0.reactor.clone());
-        let flush = async move {
-            reactor.sleep(after).await;
-            let Some(log) = weak.upgrade().map(Log) else { return };
+        self.later(after, |log| {
             log.0.state.borrow_mut().flush_timer_fired();
             log.register_if_wanted();
+        });
+    }
+
+    /// Asks for a sync again after a while.
+    fn sync_after(&self, after: Duration) {
+        self.later(after, Log::register_if_wanted);
+    }
+
+    /// Does something to the log after a while, if it is used then.
+    fn later(&self, after: Duration, act: impl FnOnce(&Log) + 'static) {
+        let (weak, reactor) = (Rc::downgrade(&self.0), self.0.reactor.clone());
+        let acting = async move {
+            reactor.sleep(after).await;
+            if let Some(log) = weak.upgrade().map(Log) {
+                act(&log);
+            }
         };
-        self.0.reactor.spawn(ringlane_reactor::Queue::Background, flush).detach();
+        self.0.reactor.spawn(Queue::Background, acting).detach();
     }
 
     /// One sync, on behalf of the shard's group.
@@ -182,6 +201,8 @@ impl Log {
             }
             // The directory of a deleted log is gone, and a truncation removes segments; of an open one they stay.
             Err(_) if self.0.state.borrow().is_stale(&sync) => {}
+            // Nothing was synced that the kernel could call clean.
+            Err(error) if is_out_of_descriptors(&error) => self.sync_after(DESCRIPTORS_INTERVAL),
             // Never retried: the kernel may have dropped the bytes and call the next sync a success (fsyncgate).
             Err(error) => self.go_offline(&format!("cannot sync: {error}")),
         }

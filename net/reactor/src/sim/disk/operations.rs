@@ -17,6 +17,7 @@ impl Disk {
         options: OpenOptions,
     ) -> io::Result<InodeId> {
         self.check_path(path)?;
+        self.check_descriptors()?;
         let create = options.create || options.create_new;
         let exists = self.tree.find(path);
         if options.create_new && exists.is_ok() {
@@ -77,15 +78,29 @@ impl Disk {
         Ok(Space { total_bytes, free_bytes: total_bytes.saturating_sub(used) })
     }
 
+    fn check_descriptors(&self) -> io::Result<()> {
+        match self.faults.no_descriptors {
+            true => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn room_for(&mut self, pages: u64) -> io::Result<()> {
         if self.faults.capacity_bytes == u64::MAX || pages == 0 {
             return Ok(());
         }
-        let needed = (self.tree.allocated_pages() + pages) * PAGE_BYTES as u64;
-        match needed > self.faults.capacity_bytes {
-            true => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
-            false => Ok(()),
+        if self.fits(pages) {
+            return Ok(());
         }
+        self.collect();
+        match self.fits(pages) {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        }
+    }
+
+    fn fits(&self, pages: u64) -> bool {
+        (self.tree.allocated_pages() + pages) * PAGE_BYTES as u64 <= self.faults.capacity_bytes
     }
 
     pub(in crate::sim) fn read(
@@ -190,6 +205,7 @@ impl Disk {
         path: &Path,
     ) -> io::Result<Option<(InodeId, u64)>> {
         self.check_path(path)?;
+        self.check_descriptors()?;
         let directory = self.tree.find(path)?;
         let snapshot = self.tree.snapshot();
         if !self.cut_is_next() {
@@ -244,12 +260,18 @@ impl Disk {
     fn removed(&mut self) {
         self.removals += 1;
         if self.removals.is_multiple_of(REMOVALS_PER_COLLECTION) {
-            self.tree.collect(self.open.keys().copied());
+            self.collect();
         }
+    }
+
+    /// What was removed and is not open any more gives its room back.
+    pub(super) fn collect(&mut self) {
+        self.tree.collect(self.open.keys().copied());
     }
 
     pub(in crate::sim) fn list(&mut self, path: &Path) -> io::Result<Vec<DirEntry>> {
         self.check_path(path)?;
+        self.check_descriptors()?;
         let directory = self.tree.find(path)?;
         let names = self.tree.list(directory)?;
         let entries = names.into_iter().map(|(name, is_dir)| {

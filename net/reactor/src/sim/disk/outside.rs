@@ -7,7 +7,8 @@ use super::Disk;
 use super::pages::PAGE_BYTES;
 
 impl Disk {
-    pub(in crate::sim) fn used_bytes(&self) -> u64 {
+    pub(in crate::sim) fn used_bytes(&mut self) -> u64 {
+        self.collect();
         self.tree.allocated_pages() * PAGE_BYTES as u64
     }
 

@@ -15,6 +15,7 @@ mod start;
 mod state;
 mod sync;
 mod truncate;
+mod trusted;
 mod waiting;
 
 use std::cell::{Cell, RefCell};

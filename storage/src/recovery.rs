@@ -27,7 +27,7 @@ use crate::log_start;
 use crate::names::{DELETED_FILE_SUFFIX, Kind};
 use crate::producer_state::{self, ProducerState};
 use crate::recovered::{Basis, FoundLog};
-use crate::segment::{Files, Located, Segment};
+use crate::segment::{Files, Located, Segment, can_hold};
 use start::Start;
 
 /// The scan reads this much at once.
@@ -362,6 +362,9 @@ impl Recovery<'_> {
         }
         if batch.base_offset() < self.end || batch.last_offset_delta() < 0 {
             return Err("the offsets do not follow");
+        }
+        if !can_hold(batch.last_offset(), segment.base) {
+            return Err("the offsets are out of the segment's range");
         }
         segment.note(&Located::of(batch, segment.len), self.config.index_interval_bytes);
         self.producers.observe(batch, self.now_ms);

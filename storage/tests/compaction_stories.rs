@@ -275,6 +275,32 @@ fn a_damaged_log_is_left_alone_and_the_others_are_cleaned() {
     });
 }
 
+/// The checksum leaves out a batch's offset. A wrong one would make the newest record of a key look older than another, or
+/// reach where no segment goes.
+#[test]
+fn a_batch_with_a_wrong_offset_is_not_cleaned() {
+    let path = dir().join("00000000000000000000.log");
+    for bit in [0, 3, 20, 40, 63] {
+        for batch in [0, 3, 7] {
+            let (mut simulation, host) = filled(7, 100, compacted(COMPACTION));
+            let mut bytes = simulation.read_file(host, &path).expect("it is there");
+            let lens: Vec<_> = batches(&bytes).map(|batch| batch.expect("whole").len()).collect();
+            let at = lens[..batch].iter().sum::<usize>();
+            bytes[at + 7 - bit / 8] ^= 1 << (bit % 8);
+            simulation.write_file(host, &path, &bytes).expect("written");
+            simulation.block_on(host, move |reactor| async move {
+                let log = open(&reactor, compacted(COMPACTION)).await;
+                assert_eq!(clean(&reactor, &log).await, None, "bit {bit} of batch {batch}");
+                assert_eq!(
+                    log.size_bytes(),
+                    log_bytes(&reactor).await,
+                    "its files are as they were"
+                );
+            });
+        }
+    }
+}
+
 #[test]
 fn a_shortage_holds_up_only_the_logs_that_it_concerns() {
     let (mut simulation, host) = filled(7, 200, compacted(COMPACTION));

@@ -290,8 +290,12 @@ fn a_closed_log_opens_without_a_scan() {
     });
 }
 
-/// Overwrites a byte of the fourth batch and the end of what `config` says, and opens the log as after a crash.
-async fn open_with_damage(reactor: &Reactor, config: LogConfig) -> (Log, RecoveryReport, Vec<u8>) {
+/// Overwrites this byte of the fourth batch of five, and opens the log as after a crash.
+async fn open_with_damage(
+    reactor: &Reactor,
+    config: LogConfig,
+    byte: u64,
+) -> (Log, RecoveryReport, Vec<u8>) {
     let log = create(reactor, config.clone()).await;
     for n in 0..5 {
         append(&log, batch(n)).await;
@@ -303,18 +307,22 @@ async fn open_with_damage(reactor: &Reactor, config: LogConfig) -> (Log, Recover
     drop(log);
     let path = dir().join("00000000000000000000.log");
     let file = reactor.disk().open(&path, OpenOptions::WRITE).await.unwrap();
-    file.write_at(&[0xff], 4 * batch(0).len() as u64 - 1).unwrap();
+    file.write_at(&[0xff], 3 * batch(0).len() as u64 + byte).unwrap();
     let manager = manager(reactor).await;
     let (log, report) = Log::open(&manager, &dir(), KEY, config).await.unwrap();
     begin(&manager).await;
     (log, report, whole)
 }
 
+fn last_byte() -> u64 {
+    batch(0).len() as u64 - 1
+}
+
 #[test]
 fn a_torn_tail_that_was_never_durable_is_cut_and_reported() {
     run(|reactor| async move {
         let config = LogConfig { durable: false, ..LogConfig::default() };
-        let (log, report, whole) = open_with_damage(&reactor, config).await;
+        let (log, report, whole) = open_with_damage(&reactor, config, last_byte()).await;
         let len = batch(0).len();
         assert_eq!(report.truncated_bytes, 2 * len as u64, "the bad batch and the one behind it");
         assert!(report.fault.unwrap().contains("checksum"));
@@ -323,10 +331,23 @@ fn a_torn_tail_that_was_never_durable_is_cut_and_reported() {
     });
 }
 
+/// The checksum leaves the offset out, and an index has no room for it.
+#[test]
+fn a_tail_whose_offset_is_out_of_the_segments_range_is_cut() {
+    run(|reactor| async move {
+        let config = LogConfig { durable: false, index_interval_bytes: 0, ..LogConfig::default() };
+        let (log, report, whole) = open_with_damage(&reactor, config, 1).await;
+        assert!(report.fault.unwrap().contains("out of the segment's range"));
+        assert_eq!(read_all(&log).await, whole[..3 * batch(0).len()]);
+        log.close().await.unwrap();
+    });
+}
+
 #[test]
 fn the_journal_restores_what_a_segment_lost() {
     run(|reactor| async move {
-        let (log, report, whole) = open_with_damage(&reactor, LogConfig::default()).await;
+        let (log, report, whole) =
+            open_with_damage(&reactor, LogConfig::default(), last_byte()).await;
         assert_eq!((report.truncated_bytes, report.fault), (0, None));
         assert_eq!(read_all(&log).await, whole);
         assert_eq!(append(&log, batch(9)).await.base_offset, Offset(5));

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use common::*;
@@ -185,14 +186,57 @@ fn a_length_that_reaches_over_neighbours_hides_none_that_the_index_names() {
 /// Before any checksum is looked at, the header tells a read which batches there are.
 #[test]
 fn a_header_that_claims_later_offsets_does_not_hide_its_batch() {
-    // The base offset's third byte, and the last offset delta's first.
-    for byte in [2, 23] {
-        let (mut simulation, host) = with_log();
-        let file = dir().join("00000000000000000000.log");
-        simulation.corrupt(host, file, 5 * len() + byte).unwrap();
-        simulation.block_on(host, async |reactor: Reactor| {
+    let (mut simulation, host) = with_log();
+    let file = dir().join("00000000000000000000.log");
+    // The last offset delta's first byte.
+    simulation.corrupt(host, file, 5 * len() + 23).unwrap();
+    simulation.block_on(host, async |reactor: Reactor| {
+        let log = open(&reactor, small()).await;
+        assert_eq!(refused(&log).await, [5]);
+    });
+}
+
+/// In its offset, which the checksum leaves out, the sixth batch of the first segment has this bit wrong.
+fn with_a_wrong_offset(bit: usize) -> (Simulation, HostId, PathBuf) {
+    let (mut simulation, host) = with_log();
+    let file = dir().join("00000000000000000000.log");
+    let mut bytes = simulation.read_file(host, &file).unwrap();
+    bytes[5 * len() as usize + 7 - bit / 8] ^= 1 << (bit % 8);
+    simulation.write_file(host, &file, &bytes).unwrap();
+    (simulation, host, file)
+}
+
+#[test]
+fn a_batch_with_a_wrong_offset_is_not_served() {
+    for bit in 0..64 {
+        for scrubs in [false, true] {
+            let (mut simulation, host, _) = with_a_wrong_offset(bit);
+            simulation.block_on(host, async move |reactor: Reactor| {
+                let log = open(&reactor, small()).await;
+                if scrubs {
+                    scrubber(&reactor, 1 << 30).scrub(&log).await;
+                }
+                let read = log.read(Offset(0), 1 << 20, Offset(60), true).await.unwrap();
+                assert_eq!(read.next_offset, Offset(5), "bit {bit}");
+                assert_eq!(refused(&log).await, [5], "bit {bit}");
+            });
+        }
+    }
+}
+
+#[test]
+fn indexes_are_built_up_to_a_batch_with_a_wrong_offset() {
+    for bit in 0..64 {
+        let (mut simulation, host, file) = with_a_wrong_offset(bit);
+        for index in ["index", "timeindex"] {
+            simulation.remove_file(host, file.with_extension(index)).unwrap();
+        }
+        simulation.block_on(host, async move |reactor: Reactor| {
             let log = open(&reactor, small()).await;
-            assert_eq!(refused(&log).await, [5]);
+            scrubber(&reactor, 1 << 30).scrub(&log).await;
+            let refused = refused(&log).await;
+            assert!(refused.contains(&5), "bit {bit}: {refused:?}");
+            assert!(refused.iter().all(|offset| *offset < 12), "bit {bit}: {refused:?}");
         });
     }
 }

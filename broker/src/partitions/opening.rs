@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ringlane_batch::PartitionIndex;
+use ringlane_batch::{LeaderEpoch, PartitionIndex};
 use ringlane_reactor::Queue;
 use ringlane_storage::{Log, LogManager, NewLog, StorageError};
 use tracing::{error, info, warn};
@@ -124,6 +124,17 @@ async fn open(shard: &Rc<Shard>, logs: &LogManager, missing: Missing) {
     lead(shard, logs, &missing, opened.map(|(log, _report)| log));
 }
 
+/// Why a log must not be led in `epoch`, though it could be opened.
+fn is_ahead(log: &Log, epoch: LeaderEpoch) -> Option<String> {
+    let latest = log.latest_epoch();
+    let reason = || {
+        format!(
+            "its records are of leader epoch {latest}, and the cluster has come to {epoch}: they are damaged, or the cluster's metadata is an old copy"
+        )
+    };
+    (latest > epoch).then(reason)
+}
+
 /// Takes up leading a partition whose log is there now.
 fn lead(shard: &Rc<Shard>, logs: &LogManager, missing: &Missing, log: Result<Log, StorageError>) {
     let log = match log {
@@ -136,6 +147,10 @@ fn lead(shard: &Rc<Shard>, logs: &LogManager, missing: &Missing, log: Result<Log
         }
     };
     let Missing { part, index, .. } = missing;
+    if let Some(reason) = is_ahead(&log, part.state(*index).leader_epoch) {
+        log.go_offline(&reason);
+        return stay_offline(shard, missing, &reason);
+    }
     let (state, key) = (part.state(*index), (part.topic.id, *index));
     let (name, config) = (part.name.clone(), part.config.clone());
     let partition = Partition::lead(name, key, log, state.leader_epoch, config);

@@ -133,7 +133,7 @@ impl Round<'_> {
         let first = self.job.dirty.first;
         let Some((files, position)) = self.open_at(segment, first).await? else { return Ok(true) };
         let chunk_bytes = self.settings.io_buffer_bytes;
-        let mut chunks = Chunks::new(files.log, position, segment.len, chunk_bytes);
+        let mut chunks = Chunks::new(files.log, segment, position, chunk_bytes);
         while let Some(bytes) = chunks.next().await? {
             self.spend(bytes.len() as u64).await;
             for batch in ringlane_batch::batches(&bytes) {
@@ -230,7 +230,7 @@ impl Round<'_> {
         for segment in group {
             let path = crate::names::Kind::Log.path(&self.dir, segment.base);
             let log = self.disk.open(&path, OpenOptions::READ).await?;
-            let mut chunks = Chunks::new(log, 0, segment.len, self.settings.io_buffer_bytes);
+            let mut chunks = Chunks::new(log, segment, 0, self.settings.io_buffer_bytes);
             while let Some(bytes) = chunks.next().await? {
                 self.spend(bytes.len() as u64).await;
                 changed |= self.rewrite_chunk(&bytes, filter, &mut output).await?;

@@ -2,22 +2,29 @@
 
 use std::io;
 
-use ringlane_batch::{BatchView, peek_len};
+use ringlane_batch::{BatchView, Offset, peek_len};
 use ringlane_reactor::File;
+
+use super::plan::SegmentView;
 
 /// Whole batches of a file from `position` on.
 pub(crate) struct Chunks {
     file: File,
     position: u64,
     len: u64,
+    /// No batch that follows begins before it.
+    next_offset: Offset,
+    /// None goes on behind it.
+    end: Offset,
     chunk_bytes: u64,
 }
 
 impl Chunks {
-    /// The batches in the first `len` bytes of `file` from `position` on, about `chunk_bytes` at a time.
-    pub(crate) fn new(file: File, position: u64, len: u64, chunk_bytes: u64) -> Self {
+    /// The batches of `segment`, whose `.log` is `file`, from `position` on, about `chunk_bytes` at a time.
+    pub(crate) fn new(file: File, segment: &SegmentView, position: u64, chunk_bytes: u64) -> Self {
+        let &SegmentView { base, end, len, .. } = segment;
         assert!(position <= len, "a batch begins within the segment");
-        Self { file, position, len, chunk_bytes: chunk_bytes.max(1 << 10) }
+        Self { file, position, len, next_offset: base, end, chunk_bytes: chunk_bytes.max(1 << 10) }
     }
 
     /// The next whole batches, one at least; `None` at the end.
@@ -57,15 +64,18 @@ impl Chunks {
         }
     }
 
-    /// A record of a damaged batch must neither be dropped nor be given a new, right checksum.
-    fn check(&self, bytes: &[u8]) -> io::Result<()> {
+    /// A record of a damaged batch must neither be dropped nor be given a new, right checksum. Nor must a batch with a wrong
+    /// offset make other records look old: the checksum leaves that out.
+    fn check(&mut self, bytes: &[u8]) -> io::Result<()> {
         for batch in ringlane_batch::batches(bytes) {
+            let follows = |batch: &BatchView<'_>| {
+                batch.base_offset() >= self.next_offset && batch.next_offset() <= self.end
+            };
             let is_good = |batch: &BatchView<'_>| {
                 batch.crc_is_valid() && batch.last_offset_delta() >= 0 && batch.record_count() >= 0
             };
-            if !batch.is_ok_and(|batch| is_good(&batch)) {
-                return Err(self.damaged("is damaged"));
-            }
+            let good = batch.ok().filter(|batch| is_good(batch) && follows(batch));
+            self.next_offset = good.ok_or_else(|| self.damaged("is damaged"))?.next_offset();
         }
         Ok(())
     }

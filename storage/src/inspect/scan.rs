@@ -62,6 +62,8 @@ pub struct SegmentScan {
     base: Offset,
     position: u64,
     next_offset: Offset,
+    /// What lies at a position that was looked at before its turn.
+    ahead: Option<(u64, Step)>,
     /// No offset of the segment reaches this.
     end: Offset,
 }
@@ -93,7 +95,7 @@ impl SegmentScan {
         end: Offset,
     ) -> Self {
         let walk = Walk::new(file.clone(), len);
-        Self { walk, file, index, base, position: 0, next_offset: base, end }
+        Self { walk, file, index, base, position: 0, next_offset: base, ahead: None, end }
     }
 
     /// The segment's base offset.
@@ -129,13 +131,20 @@ impl SegmentScan {
         if self.position >= self.walk.limit() {
             return Ok(None);
         }
-        let mut step = self.walk.at(self.position).await?;
-        if self.judge(&step).is_err() {
+        let ahead = self.ahead.take().filter(|(position, _)| *position == self.position);
+        let mut step = match ahead {
+            Some((_, step)) => step,
+            None => self.walk.at(self.position).await?,
+        };
+        let mut judged = self.judge_with_the_next(&step).await?;
+        if judged.is_err() {
             // A bit that flips on the way is not damage on the disk.
             self.walk.forget_chunk();
+            self.ahead = None;
             step = self.walk.at(self.position).await?;
+            judged = self.judge_with_the_next(&step).await?;
         }
-        match (self.judge(&step), step) {
+        match (judged, step) {
             (Ok(()), Step::Batch(batch)) => {
                 self.position = batch.end();
                 self.next_offset = batch.next_offset();
@@ -155,6 +164,33 @@ impl SegmentScan {
             return Ok(None);
         }
         self.file.read_at(vec![0; batch.len as usize], batch.position).await.map(Some)
+    }
+
+    /// The same as [`Self::judge`], and of a batch that leaves offsets out, as after a compaction, whether the next one
+    /// follows it. If that follows what lies before, this one's base offset is wrong, which the checksum does not cover.
+    async fn judge_with_the_next(&mut self, step: &Step) -> io::Result<Result<(), String>> {
+        let judged = self.judge(step);
+        let Step::Batch(batch) = step else { return Ok(judged) };
+        if judged.is_err()
+            || batch.base_offset == self.next_offset
+            || batch.end() >= self.walk.limit()
+        {
+            return Ok(judged);
+        }
+        let ahead = self.walk.at(batch.end()).await?;
+        let judged = match &ahead {
+            Step::Batch(next) if next.crc_is_valid => {
+                let between = self.next_offset..batch.next_offset();
+                let (first, last, next) = (batch.base_offset, batch.last_offset, next.base_offset);
+                match between.contains(&next) {
+                    true => Err(format!("the offsets {first}..={last} come before {next}")),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        };
+        self.ahead = Some((batch.end(), ahead));
+        Ok(judged)
     }
 
     /// Whether what lies there can be trusted, or why not.

@@ -1,18 +1,17 @@
 //! Reading whole batches from an offset on, within one segment. Data below the high watermark never changes; a read that
-//! overlapped a truncation or a replacement of segments is done again. The checksum of every batch is checked: what a disk made of it is never served
-//! (docs/decisions/0007-scrubber.md).
+//! overlapped a truncation or a replacement of segments is done again. What a disk made of a batch is never served (`trusted.rs`).
 
 use std::io;
 
 use bytes::Bytes;
-use ringlane_batch::{BatchView, LogEndOffset, Offset, batches};
+use ringlane_batch::{LogEndOffset, Offset};
 use ringlane_reactor::OpenOptions;
 
 use super::Log;
-use super::damage::{DamagedRange, between};
+use super::trusted::{Trusted, read_trusted};
 use crate::error::ReadError;
 use crate::names::Kind;
-use crate::segment::{Files, Located, Source, Wanted, batch_bytes, locate, read_batches};
+use crate::segment::{Files, Source, Wanted};
 
 /// A read that met damage looks at its segment so often: what then is no batch, but lies in no damaged range either, was
 /// not found because of something else, as an index that leads nowhere.
@@ -34,68 +33,6 @@ impl Fetched {
     pub fn len_bytes(&self) -> usize {
         self.batches.iter().map(Bytes::len).sum()
     }
-}
-
-/// What a read comes to when every batch is checked.
-enum Trusted {
-    /// Whole batches, and the offset behind them.
-    Batches(Bytes, Offset),
-    /// The segment has nothing from there on.
-    Nothing,
-    /// The first batch is none that can be trusted.
-    Damage(String),
-}
-
-/// Reads between the damaged ranges that are known, and checks what it read: the batches before the first bad one.
-async fn read_trusted(
-    source: &Source,
-    damage: &[DamagedRange],
-    wanted: Wanted,
-) -> io::Result<Trusted> {
-    let source = between(source, damage, wanted.from);
-    let (bytes, next_offset) = match read_batches(&source, wanted).await {
-        Ok(Some((bytes, _))) if bytes.is_empty() => return nothing_fits(&source, wanted).await,
-        Ok(Some(read)) => read,
-        Ok(None) if damage.iter().all(|range| range.offsets.end <= wanted.from) => {
-            return Ok(Trusted::Nothing);
-        }
-        Ok(None) => return Ok(Trusted::Damage("a damaged batch was to follow".into())),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Ok(Trusted::Damage(error.to_string()));
-        }
-        Err(error) => return Err(error),
-    };
-    let (mut end, mut next) = (0, wanted.from);
-    for batch in batches(&bytes) {
-        match batch {
-            Ok(batch) if batch.crc_is_valid() => {
-                (end, next) = (end + batch.len(), batch.next_offset())
-            }
-            _ if end == 0 => return Ok(Trusted::Damage("the checksum does not match".into())),
-            _ => return Ok(Trusted::Batches(bytes.slice(..end), next)),
-        }
-    }
-    Ok(Trusted::Batches(bytes, next_offset))
-}
-
-/// The first batch is too long or reaches too far, unless it is damage in its header that says so.
-async fn nothing_fits(source: &Source, wanted: Wanted) -> io::Result<Trusted> {
-    let first = locate(source, wanted.from).await?;
-    let fits = |first: &Located| {
-        first.last < wanted.until && (wanted.at_least_one || first.len <= wanted.max_bytes)
-    };
-    if first.as_ref().is_some_and(fits) {
-        return Ok(Trusted::Damage("the header was another one a moment ago".into()));
-    }
-    if let Some(first) = first.filter(|first| first.last >= wanted.until) {
-        let bytes = batch_bytes(source, &first).await?;
-        let is_batch = BatchView::parse(&bytes).is_ok_and(|batch| batch.crc_is_valid());
-        // The checksum does not cover the base offset.
-        if !is_batch || first.last >= source.end {
-            return Ok(Trusted::Damage("the batch reaches too far".into()));
-        }
-    }
-    Ok(Trusted::Batches(Bytes::new(), wanted.from))
 }
 
 impl Log {

@@ -7,7 +7,7 @@ use ringlane_reactor::OpenOptions;
 use super::{Listing, Recovery};
 use crate::error::StorageError;
 use crate::names::Kind;
-use crate::segment::{Entry, Files, OffsetEntry, Segment, TimeEntry, header_at};
+use crate::segment::{Entry, Files, OffsetEntry, Segment, TimeEntry, can_hold, header_at};
 
 impl Listing {
     /// How many entries an index file holds; `None` when it is missing or holds a part of one.
@@ -76,19 +76,25 @@ impl Recovery<'_> {
         len: u64,
     ) -> std::io::Result<()> {
         let log = segment.files.as_ref().expect("its files are open").log.clone();
+        let mut next_offset = segment.base;
         while segment.len < len {
-            match header_at(&log, segment.len, len).await {
-                Ok(Some(batch)) if batch.last >= segment.base => {
+            let damage = match header_at(&log, segment.len, len).await {
+                Ok(Some(batch))
+                    if batch.base >= next_offset && can_hold(batch.last, segment.base) =>
+                {
                     segment.note(&batch, self.config.index_interval_bytes);
+                    next_offset = batch.last.plus(1);
+                    continue;
                 }
-                Ok(_) => break,
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    let log = Kind::Log.path(self.dir, segment.base);
-                    tracing::error!(log = %log.display(), %error, "damaged before the recovery point");
-                    break;
-                }
+                // The checksum leaves them out, and is not looked at here.
+                Ok(Some(batch)) => format!("offset {} does not follow {next_offset}", batch.base),
+                Ok(None) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => error.to_string(),
                 Err(error) => return Err(error),
-            }
+            };
+            let log = Kind::Log.path(self.dir, segment.base);
+            tracing::error!(log = %log.display(), error = damage, "damaged before the recovery point");
+            break;
         }
         Ok(())
     }

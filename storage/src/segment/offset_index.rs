@@ -36,7 +36,7 @@ pub(super) fn relative(offset: Offset, base: i64) -> i32 {
 }
 
 /// Whether an index of a segment that starts at `base` can hold `offset`.
-pub(super) fn can_hold(offset: Offset, base: Offset) -> bool {
+pub(crate) fn can_hold(offset: Offset, base: Offset) -> bool {
     (0..=i64::from(i32::MAX)).contains(&offset.distance_from(base))
 }
 

@@ -42,6 +42,16 @@ impl Located {
         }
     }
 
+    /// Moves `next_offset` behind it, before which it must not begin: passed over because its offset is wrong, which no checksum
+    /// covers, it would be missed by nobody.
+    fn follows(&self, next_offset: &mut Offset) -> io::Result<()> {
+        if self.base < *next_offset {
+            return Err(damaged(self.position, "does not follow the batch before"));
+        }
+        *next_offset = self.last.plus(1);
+        Ok(())
+    }
+
     /// The header at the start of `bytes`, read from `position`; `None` when it is cut short there.
     fn parse(bytes: &[u8], position: u64, limit: u64) -> io::Result<Option<Self>> {
         let Some(header) = bytes.get(..BatchHeader::LEN) else { return Ok(None) };
@@ -122,7 +132,7 @@ impl Source {
         Ok(position.max(self.floor))
     }
 
-    async fn header_at(&self, position: u64) -> io::Result<Option<Located>> {
+    pub(crate) async fn header_at(&self, position: u64) -> io::Result<Option<Located>> {
         if position >= self.len {
             return Ok(None);
         }
@@ -168,7 +178,9 @@ fn header_in(bytes: &[u8], position: u64, limit: u64) -> io::Result<Located> {
 /// The first batch that ends at `offset` or later; `None` when the segment ends before.
 pub(crate) async fn locate(source: &Source, offset: Offset) -> io::Result<Option<Located>> {
     let mut position = source.position_before(offset).await?;
+    let mut next_offset = source.base;
     while let Some(batch) = source.header_at(position).await? {
+        batch.follows(&mut next_offset)?;
         if batch.last >= offset {
             return Ok(Some(batch));
         }
@@ -235,13 +247,15 @@ pub(crate) async fn read_batches(
     wanted: Wanted,
 ) -> io::Result<Option<(Bytes, Offset)>> {
     let mut position = source.position_before(wanted.from).await?;
+    let mut next_offset = source.base;
     while position < source.len {
         let len = (source.len - position).min(wanted.max_bytes.saturating_add(SLACK_BYTES));
         let bytes = source.read(position, len as usize).await?;
         if (bytes.len() as u64) < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let (skipped, first) = skip_before(&bytes, position, source.len, wanted.from)?;
+        let (skipped, first) =
+            skip_before(&bytes, position, source.len, wanted.from, &mut next_offset)?;
         match first {
             Some(first) => return take(source, bytes, skipped, &first, wanted).await.map(Some),
             None if skipped == 0 => return Err(damaged(position, "ends within a batch header")),
@@ -251,20 +265,23 @@ pub(crate) async fn read_batches(
     Ok(None)
 }
 
-/// How many of `bytes` belong to batches that end before `from`, and the batch behind them if its header is there.
+/// How many of `bytes` belong to batches that end before `from`, and the batch behind them if its header is there. No batch
+/// begins before `next_offset`.
 fn skip_before(
     bytes: &[u8],
     position: u64,
     limit: u64,
     from: Offset,
+    next_offset: &mut Offset,
 ) -> io::Result<(u64, Option<Located>)> {
     let mut skipped = 0;
     while let Some(rest) = bytes.get(skipped as usize..) {
-        match Located::parse(rest, position + skipped, limit)? {
-            Some(batch) if batch.last >= from => return Ok((skipped, Some(batch))),
-            Some(batch) => skipped += batch.len,
-            None => break,
+        let Some(batch) = Located::parse(rest, position + skipped, limit)? else { break };
+        batch.follows(next_offset)?;
+        if batch.last >= from {
+            return Ok((skipped, Some(batch)));
         }
+        skipped += batch.len;
     }
     Ok((skipped, None))
 }

@@ -191,6 +191,17 @@ const TABLE: &[Row] = &[
         Then::Damaged,
     ),
     (
+        "a leader epoch that never was, in a log whose journals were moved away",
+        End::Stop,
+        |files| {
+            files.named("journal/").iter().for_each(|name| files.remove(name));
+            let last = files.segments().pop().expect("there is one");
+            // The checksum leaves the epoch out.
+            files.flip(&last, 14);
+        },
+        Then::LogOffline,
+    ),
+    (
         "no segments at all",
         End::Stop,
         |files| files.named("orders-0/0").iter().for_each(|name| files.remove(name)),

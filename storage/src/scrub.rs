@@ -5,10 +5,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use ringlane_batch::Offset;
-use ringlane_reactor::{Instant, OpenOptions, Reactor};
+use ringlane_reactor::{Instant, Reactor};
 
 use crate::log::Log;
-use crate::segment::Files;
 
 /// The bounds of a shard's scrubber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +80,7 @@ impl Scrubber {
     }
 
     async fn scrub_one(&self, log: &Log, base: Offset) -> std::io::Result<ScrubReport> {
-        let disk = self.reactor.disk();
-        let files = Files::open(&disk, &log.directory(), base, OpenOptions::READ).await?;
-        let paced = async |bytes| self.pay(bytes).await;
-        let scrubbed = log.scrub_segment(base, files, paced).await?;
+        let scrubbed = log.scrub_segment(base, async |bytes| self.pay(bytes).await).await?;
         Ok(ScrubReport { bytes: scrubbed.bytes, damaged_ranges: scrubbed.found })
     }
 

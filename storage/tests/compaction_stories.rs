@@ -13,7 +13,8 @@ use ringlane_batch::{
 use ringlane_reactor::sim::{CrashKind, DiskFaults, HostId, Options, Simulation};
 use ringlane_reactor::{OpenOptions, Reactor};
 use ringlane_storage::{
-    Cleanable, Cleaned, Cleaner, CleanerConfig, CompactionConfig, Log, LogConfig,
+    Cleanable, Cleaned, Cleaner, CleanerConfig, CompactionConfig, Log, LogConfig, ScrubConfig,
+    Scrubber,
 };
 
 const COMPACTION: CompactionConfig = CompactionConfig {
@@ -402,6 +403,27 @@ fn readers_keep_the_files_of_a_new_segment_while_rounds_come_and_go() {
             clean(&reactor, &log).await.expect("it is due");
             reader.await;
             rounds.await;
+        });
+    }
+}
+
+/// While the files of a new segment change their names, the old one's still has its own.
+#[test]
+fn a_scrub_beside_a_round_takes_nothing_for_damage() {
+    for seed in seeds(30) {
+        let (mut simulation, host) = filled(seed, 80, compacted(COMPACTION));
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, compacted(COMPACTION)).await;
+            let config = ScrubConfig { bytes_per_second: 1 << 40, interval: Duration::ZERO };
+            let (scrubber, scrubbed) = (Scrubber::new(&reactor, config), log.clone());
+            let scrubs = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+                for _ in 0..40 {
+                    scrubber.scrub(&scrubbed).await;
+                }
+            });
+            clean(&reactor, &log).await.expect("it is due");
+            scrubs.await;
+            assert_eq!(log.damaged_ranges(), [], "seed {seed}");
         });
     }
 }

@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use ringlane_batch::Offset;
+use ringlane_reactor::OpenOptions;
 
 use super::Log;
+use super::state::FilesVersion;
 use crate::inspect::{Damage, Found, SegmentScan};
 use crate::names::Kind;
 use crate::segment::{Files, Segment, Source};
@@ -113,8 +115,9 @@ impl Log {
             state.segments[state.segment_index(offset)].base
         };
         if self.damage_at(offset).is_none() {
+            let version = self.0.state.borrow().files_version();
             let files = self.files_of(base).await?;
-            self.scrub_segment(base, files, async |_| ()).await?;
+            self.scan_for_damage(base, files, version, async |_| ()).await?;
         }
         Ok(())
     }
@@ -136,7 +139,23 @@ impl Log {
     pub(crate) async fn scrub_segment(
         &self,
         base: Offset,
+        paced: impl AsyncFn(u64),
+    ) -> std::io::Result<Scrubbed> {
+        let version = self.0.state.borrow().files_version();
+        let files = match self.known_files(base) {
+            Some(files) => files,
+            // Not kept for readers, who may be in the midst of another.
+            None => Files::open(&self.0.disk, &self.directory(), base, OpenOptions::READ).await?,
+        };
+        self.scan_for_damage(base, files, version, paced).await
+    }
+
+    /// The same, with the segment's `files` as of `version`.
+    async fn scan_for_damage(
+        &self,
+        base: Offset,
         files: Files,
+        version: FilesVersion,
         paced: impl AsyncFn(u64),
     ) -> std::io::Result<Scrubbed> {
         let mut scrubbed = Scrubbed::default();
@@ -145,14 +164,14 @@ impl Log {
         if is_active {
             self.write_held()?;
         }
-        let Some((len, end, truncations)) = self.extent(base) else { return Ok(scrubbed) };
+        let Some((len, end)) = self.extent(base, version) else { return Ok(scrubbed) };
         let mut scan = SegmentScan::over(files.log, Some(files.offset_index), base, len, end);
         loop {
             let found = scan.next().await?;
             let bytes = scan.take_read_bytes();
             scrubbed.bytes += bytes;
             if let Some(Found::Damage(damage)) = &found {
-                scrubbed.found += u64::from(self.note_damage(base, truncations, damage, end));
+                scrubbed.found += u64::from(self.note_damage(base, version, damage, end));
             }
             if found.is_none() {
                 let gap = Damage {
@@ -164,7 +183,7 @@ impl Log {
                 };
                 // Compaction leaves none: a segment ends where the next one begins.
                 let is_short = gap.first_offset < end;
-                let is_new = is_short && self.note_damage(base, truncations, &gap, end);
+                let is_new = is_short && self.note_damage(base, version, &gap, end);
                 scrubbed.found += u64::from(is_new);
                 return Ok(scrubbed);
             }
@@ -174,22 +193,28 @@ impl Log {
         }
     }
 
-    /// The bytes and the end of the segment at `base`, and how often the log was truncated before.
-    fn extent(&self, base: Offset) -> Option<(u64, Offset, u64)> {
+    /// The bytes and the end of the segment at `base`, if its files are still those of `version`.
+    fn extent(&self, base: Offset, version: FilesVersion) -> Option<(u64, Offset)> {
         let state = self.0.state.borrow();
         let index = state.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
-        let len = state.segments[index].len;
-        (!state.is_closed()).then(|| (len, state.segment_end(index), state.truncations))
+        let is_same = !state.is_closed() && state.files_version() == version;
+        is_same.then(|| (state.segments[index].len, state.segment_end(index)))
     }
 
     /// Takes note of damage in the segment at `base`; whether it was unknown.
-    fn note_damage(&self, base: Offset, truncations: u64, damage: &Damage, end: Offset) -> bool {
+    fn note_damage(
+        &self,
+        base: Offset,
+        version: FilesVersion,
+        damage: &Damage,
+        end: Offset,
+    ) -> bool {
         let mut state = self.0.state.borrow_mut();
         let file = Kind::Log.path(&state.dir, base);
         let found = state.segments.binary_search_by_key(&base, |segment| segment.base);
         let Ok(index) = found else { return false };
-        // What was read of a log that was truncated since says nothing about it.
-        if state.truncations != truncations || state.is_closed() {
+        // What was read of files that were cut or replaced since says nothing about these.
+        if state.files_version() != version || state.is_closed() {
             return false;
         }
         let range = DamagedRange {

@@ -159,18 +159,23 @@ impl Log {
         Some(Source { end, ..state.segments[index].source(files, offset) })
     }
 
+    /// The files of the segment at `base`, where they are open.
+    pub(super) fn known_files(&self, base: Offset) -> Option<Files> {
+        let state = self.0.state.borrow();
+        let open = state.segments.iter().rev().find(|segment| segment.base == base);
+        let last_read = state.read_files.as_ref().filter(|last| last.0 == base);
+        let known = open.and_then(|segment| segment.files.clone());
+        known.or_else(|| last_read.map(|last| last.1.clone()))
+    }
+
     /// The files of the segment at `base`: open ones, or those of the last read, or opened now.
     pub(super) async fn files_of(&self, base: Offset) -> io::Result<Files> {
-        let (dir, known, version) = {
+        let (dir, version) = {
             let mut state = self.0.state.borrow_mut();
             state.was_used = true;
-            let open = state.segments.iter().rev().find(|segment| segment.base == base);
-            let last_read = state.read_files.as_ref().filter(|last| last.0 == base);
-            let known = open.and_then(|segment| segment.files.clone());
-            let known = known.or_else(|| last_read.map(|last| last.1.clone()));
-            (state.dir.clone(), known, state.files_version())
+            (state.dir.clone(), state.files_version())
         };
-        if let Some(files) = known {
+        if let Some(files) = self.known_files(base) {
             return Ok(files);
         }
         let files = Files::open(&self.0.disk, &dir, base, OpenOptions::READ).await?;

@@ -50,6 +50,13 @@ impl FlushDue {
     }
 }
 
+/// How often the log was cut and had segments replaced: while it is the same, files are what they were under their names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FilesVersion {
+    truncations: u64,
+    replacements: u64,
+}
+
 /// What recovery finds in a directory.
 pub(crate) struct Loaded {
     pub(crate) segments: Vec<Segment>,
@@ -214,9 +221,9 @@ impl State {
         self.flush_due.map_or(end, |due| end.min(due.from))
     }
 
-    /// Another one after a truncation and after segments were replaced: what was opened by name before says nothing then.
-    pub(crate) fn files_version(&self) -> (u64, u64) {
-        (self.truncations, self.cleaning.replacements)
+    /// What was opened by name before it changed says nothing then.
+    pub(crate) fn files_version(&self) -> FilesVersion {
+        FilesVersion { truncations: self.truncations, replacements: self.cleaning.replacements }
     }
 
     pub(crate) fn offsets(&self) -> &Offsets {

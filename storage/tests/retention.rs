@@ -79,6 +79,34 @@ fn the_oldest_segments_go_by_size_and_the_rest_stays() {
     });
 }
 
+/// The look at old segments reads their files; meanwhile the active one gets a fresh batch, and another rolls it.
+#[test]
+fn what_is_appended_while_retention_looks_stays() {
+    for seed in seeds(60) {
+        let (mut simulation, host) = world(Options::seed(seed));
+        simulation.block_on(host, move |reactor| async move {
+            let segment_bytes = 2 * batch(1).len() as u64;
+            let config = LogConfig { segment_bytes, segment_ms: i64::MAX, ..one_a_segment() };
+            let log = log_of(&reactor, config.clone(), 15).await;
+            log.close().await.expect("a good disk");
+            let expiring = LogConfig { retention_ms: 60_000, ..config };
+            let log = open(&reactor, expiring).await;
+            let retained = log.clone();
+            let looking = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+                retain(&retained).await;
+            });
+            reactor.sleep(Duration::from_micros(seed * 20)).await;
+            let fresh = [batch(reactor.wall_clock_ms()), batch(reactor.wall_clock_ms())];
+            let mut offsets = Vec::new();
+            for batch in fresh {
+                offsets.push(append(&log, batch).await.base_offset);
+            }
+            looking.await;
+            assert!(log.log_start().offset() <= offsets[0], "seed {seed}: {offsets:?}");
+        });
+    }
+}
+
 #[test]
 fn segments_go_by_age_the_active_one_too() {
     on_a_host(|reactor| async move {

@@ -21,8 +21,10 @@ impl Log {
         if let Some(reason) = self.is_offline() {
             return Err(StorageError::Offline(reason));
         }
-        let mut count = self.expired(high_watermark).await?;
-        if count == self.segment_count() && !self.roll_expired(high_watermark).await? {
+        let (mut count, looked_at) = self.expired(high_watermark).await?;
+        // The active segment takes batches all the while, and may have been rolled: the next look comes to it.
+        let was_rolled = looked_at < self.segment_count();
+        if count == looked_at && (was_rolled || !self.roll_expired(high_watermark).await?) {
             count -= 1;
         }
         if count == 0 {
@@ -43,14 +45,14 @@ impl Log {
         }
     }
 
-    /// How many of the oldest segments have to go.
-    async fn expired(&self, high_watermark: HighWatermark) -> Result<usize, StorageError> {
+    /// How many of the oldest segments have to go, and how many there were.
+    async fn expired(&self, high_watermark: HighWatermark) -> Result<(usize, usize), StorageError> {
         let mut facts = self.0.state.borrow().facts(self.0.opened_ms);
         loop {
             let now_ms = self.0.reactor.wall_clock_ms();
             let decision = self.0.state.borrow().decide(&facts, high_watermark, now_ms);
             match decision {
-                Decision::Remove(count) => return Ok(count),
+                Decision::Remove(count) => return Ok((count, facts.len())),
                 Decision::Ask(index) => {
                     facts[index].newest_ms = Some(self.newest_ms(index).await?);
                 }

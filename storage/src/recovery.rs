@@ -78,10 +78,14 @@ pub(crate) async fn load(
     let mut listing = list(disk, dir).await?;
     let (logs, snapshots) = (&mut listing.logs, &mut listing.snapshots);
     log_start::remove_before(disk, dir, found.log_start, logs, snapshots).await?;
-    if listing.logs.is_empty() {
-        if matches!(found.basis, Basis::Record(_)) {
-            return Err(StorageError::corrupt(dir, "the segments of the log are missing"));
+    if listing.is_all_deleted(found) {
+        for base in std::mem::take(&mut listing.logs) {
+            remove_segment(disk, dir, base).await?;
         }
+    } else if listing.logs.is_empty() && matches!(found.basis, Basis::Record(_)) {
+        return Err(StorageError::corrupt(dir, "the segments of the log are missing"));
+    }
+    if listing.logs.is_empty() {
         create_first(disk, dir, &mut listing, found.log_start).await?;
     }
     let start = start::find(disk, dir, &mut listing, now_ms, &found.basis).await?;
@@ -121,6 +125,17 @@ pub(crate) async fn load(
 }
 
 impl Listing {
+    /// Whether the log's start lies behind all that its record knows, and no segment is there that could hold what follows.
+    /// Retention made one when all had expired and gave the old ones other names, and the power went before any of these
+    /// names was durable: whichever are there, nothing is lost.
+    fn is_all_deleted(&self, found: &FoundLog) -> bool {
+        let Basis::Record(record) = &found.basis else { return false };
+        found.log_start >= record.recovery_point.offset()
+            && found.log_start > record.segment_base
+            && !self.logs.contains(&record.segment_base)
+            && self.logs.range(found.log_start..).next().is_none()
+    }
+
     fn len_of(&self, kind: Kind, base: Offset) -> Option<u64> {
         self.lens.get(&(kind, base)).copied()
     }
@@ -182,6 +197,13 @@ async fn create_first(
     created.map_err(StorageError::io("create a segment in", dir))?;
     listing.logs.insert(base);
     listing.lens.extend(SEGMENT_KINDS.map(|kind| ((kind, base), 0)));
+    Ok(())
+}
+
+async fn remove_segment(disk: &Disk, dir: &Path, base: Offset) -> Result<(), StorageError> {
+    for kind in SEGMENT_KINDS {
+        remove(disk, &kind.path(dir, base)).await?;
+    }
     Ok(())
 }
 
@@ -384,10 +406,7 @@ impl Recovery<'_> {
             let fault = format!("segment {base} does not follow offset {}", self.end);
             self.report.fault.get_or_insert(fault);
         }
-        for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
-            remove(self.disk, &kind.path(self.dir, base)).await?;
-        }
-        Ok(())
+        remove_segment(self.disk, self.dir, base).await
     }
 
     /// A log that lost what lay behind its start goes on from there: its offsets were handed out before.

@@ -129,6 +129,29 @@ fn segments_go_by_age_the_active_one_too() {
     });
 }
 
+/// The names of the old segments and of the new one are not durable at once; whichever a power cut leaves, there is nothing
+/// to lose.
+#[test]
+fn a_log_of_which_all_has_expired_outlives_a_power_cut() {
+    for seed in seeds(60) {
+        let (mut simulation, host) = world(Options::seed(seed));
+        simulation.block_on(host, move |reactor| async move {
+            make_data_directory_durable(&reactor).await;
+            let log = log_of(&reactor, one_a_segment(), 3).await;
+            log.checkpoint().await.expect("a good disk");
+            log.set_config(LogConfig { retention_ms: 0, ..one_a_segment() });
+            assert_eq!(retain(&log).await, 3);
+            std::mem::forget(log);
+        });
+        simulation.crash(host, CrashKind::Power);
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, one_a_segment()).await;
+            assert_eq!((log.log_start().0, log.log_end().0), (3, 3), "seed {seed}");
+            assert_eq!(append(&log, batch(1)).await.base_offset.0, 3);
+        });
+    }
+}
+
 #[test]
 fn a_policy_without_delete_keeps_everything_but_what_lies_before_the_start() {
     on_a_host(|reactor| async move {

@@ -9,7 +9,7 @@ use ringlane_batch::Offset;
 use ringlane_reactor::Disk;
 
 use crate::error::StorageError;
-use crate::journal::{journals, remove_journal};
+use crate::journal::{ListedLog, journals, remove_journal};
 use crate::kept::{self, Kept};
 use crate::leader_epochs::LeaderEpochs;
 use crate::replay::{Replayed, ReplayedLog};
@@ -117,6 +117,12 @@ impl Recovered {
         let unread = |journal: &FoundJournal| !was_left_cleanly || journal.id.is_none();
         let journals = self.journals.iter().filter(|(_, journal)| unread(journal));
         journals.map(|(number, _)| *number).filter(|number| number % shards == shard).collect()
+    }
+
+    /// Whether the last checkpoint covers what a group had of the log: then nothing of it is needed.
+    pub(crate) fn covers(&self, listed: &ListedLog) -> bool {
+        let record = self.record((listed.topic_id, listed.partition));
+        record.is_some_and(|record| listed.last_log_sequence <= record.log_sequence)
     }
 
     /// Adds what the replay of one journal found.

@@ -221,7 +221,7 @@ impl<'a> Replay<'a> {
         match &damage.logs {
             None => _ = self.found.damaged.get_or_insert(reason),
             Some(logs) => {
-                for log in logs {
+                for log in logs.iter().filter(|log| !self.recovered.covers(log)) {
                     self.lose((log.topic_id, log.partition), &reason);
                 }
             }

@@ -115,7 +115,7 @@ impl Journals {
         }
         while let Some(group) = reader.next().await? {
             for damage in &group.damage {
-                self.take_damage(shard, damage, &mut logs);
+                self.take_damage(recovered, shard, damage, &mut logs);
             }
             // Nothing of a torn group was acknowledged.
             let entries = if group.torn { Vec::new() } else { group.entries() };
@@ -162,14 +162,20 @@ impl Journals {
         Ok(())
     }
 
-    fn take_damage(&mut self, shard: u16, damage: &Damage, logs: &mut BTreeMap<LogKey, Overlay>) {
+    fn take_damage(
+        &mut self,
+        recovered: &Recovered,
+        shard: u16,
+        damage: &Damage,
+        logs: &mut BTreeMap<LogKey, Overlay>,
+    ) {
         let (first, last) = (damage.groups.start, damage.groups.end - 1);
         let reason =
             format!("groups {first} to {last} of the journal of shard {shard} are damaged");
         match &damage.logs {
             None => _ = self.damaged.get_or_insert(reason),
             Some(listed) => {
-                for log in listed {
+                for log in listed.iter().filter(|log| !recovered.covers(log)) {
                     let log = logs.entry((log.topic_id, log.partition)).or_default();
                     log.damage.get_or_insert_with(|| reason.clone());
                 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ringlane_batch::{HighWatermark, Offset, TimestampMs};
+use ringlane_batch::{HighWatermark, Offset, TimestampMs, batches};
 use ringlane_reactor::sim::{CrashKind, DiskFaults, Options};
 use ringlane_reactor::{OpenOptions, Queue, Reactor};
 use ringlane_storage::inspect::{producers, verify_log};
@@ -227,6 +228,63 @@ async fn create_with_rounds_on_demand(reactor: &Reactor) -> Log {
     let log = Log::create(&manager, &dir(), KEY, small()).await.expect("a new log");
     begin(&manager).await;
     log
+}
+
+/// A round tells the state of a log a moment after it has marked the journal's end: what the journal has in between is
+/// not needed.
+#[test]
+fn damage_to_what_a_checkpoint_covers_is_no_loss() {
+    const BATCHES: i64 = 12;
+    let mut covered = 0;
+    for seed in seeds(40) {
+        let lived = || {
+            let (mut simulation, host) = world(Options::seed(seed));
+            let stored = simulation.block_on(host, move |reactor| async move {
+                let log = create_with_rounds_on_demand(&reactor).await;
+                reactor.disk().sync_dir(Path::new("/")).await.expect("a good disk");
+                let (checked, checking) = (log.clone(), reactor.clone());
+                let round = reactor.spawn(Queue::Background, async move {
+                    checking.sleep(Duration::from_micros(seed * 50)).await;
+                    checked.checkpoint().await.expect("a good disk");
+                });
+                for n in 0..BATCHES {
+                    append(&log, batch(n)).await;
+                    durable(&log).await;
+                }
+                round.await;
+                (read_all(&log).await, log.recovery_point().0)
+            });
+            simulation.crash(host, CrashKind::Process);
+            (simulation, host, stored)
+        };
+        let (_, _, (bytes, recovery_point)) = lived();
+        let mut at = 0;
+        for (n, stored) in (0..).zip(batches(&bytes)) {
+            let stored = stored.expect("whole").as_bytes();
+            let (mut simulation, host, _) = lived();
+            let is_there = (0..3).any(|file| {
+                let path = format!("/data/journal/shard-0-{file}.journal");
+                let mut journal = simulation.read_file(host, &path).unwrap_or_default();
+                let found = journal.windows(stored.len()).position(|window| window == stored);
+                if let Some(found) = found {
+                    journal[found + stored.len() - 1] ^= 1;
+                    simulation.write_file(host, &path, &journal).expect("written");
+                }
+                found.is_some()
+            });
+            assert!(is_there, "seed {seed}: batch {n}");
+            at += stored.len();
+            if n < recovery_point {
+                covered += 1;
+                simulation.block_on(host, move |reactor| async move {
+                    let log = open(&reactor, small()).await;
+                    assert_eq!(log.log_end().0, BATCHES, "seed {seed}: batch {n}");
+                });
+            }
+        }
+        assert_eq!(at, bytes.len());
+    }
+    assert!(covered > 0);
 }
 
 /// The journal has what came after a log was made durable, and proves nothing of what it lacks.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ringlane_batch::{
     LeaderEpoch, LogEndOffset, LogStartOffset, Offset, ProducerEpoch, ProducerId, Sequence,
 };
-use ringlane_reactor::is_out_of_descriptors;
+use ringlane_reactor::{is_out_of_descriptors, is_out_of_threads};
 
 use crate::log::{Appended, DamagedRange};
 
@@ -249,7 +249,7 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 impl StorageError {
-    /// Whether space or a descriptor was missing: what failed can be done once there is some.
+    /// Whether space, a descriptor or a thread was missing: what failed can be done once there is some.
     pub fn is_shortage(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_shortage(source))
     }
@@ -260,7 +260,13 @@ pub(crate) fn is_storage_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether something could not be opened for want of space or of a descriptor: nothing has happened, and the log goes on.
+/// Whether something could not be opened for want of space or of a descriptor, or not begun for want of a thread: nothing has
+/// happened, and the log goes on.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
-    is_storage_full(error) || is_out_of_descriptors(error)
+    is_storage_full(error) || is_not_begun(error)
+}
+
+/// Whether not even the device was asked.
+pub(crate) fn is_not_begun(error: &io::Error) -> bool {
+    is_out_of_descriptors(error) || is_out_of_threads(error)
 }

@@ -276,6 +276,38 @@ fn a_damaged_log_is_left_alone_and_the_others_are_cleaned() {
     });
 }
 
+/// Descriptors run out in the midst of a round, and are there again later.
+#[test]
+fn a_round_waits_for_descriptors_where_it_cannot_stop() {
+    let mut cleaned_after = 0;
+    for seed in seeds(40) {
+        let (mut simulation, host) = filled(seed, 80, compacted(COMPACTION));
+        let (log, before, round) = simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, compacted(COMPACTION)).await;
+            let before = state(&log).await;
+            let (cleaned, cleaning) = (log.clone(), reactor.clone());
+            let round = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+                clean(&cleaning, &cleaned).await
+            });
+            reactor.sleep(Duration::from_micros(seed * 250)).await;
+            (log, before, round)
+        });
+        let no_descriptors = DiskFaults { no_descriptors: true, ..DiskFaults::default() };
+        simulation.set_disk_faults(host, no_descriptors);
+        simulation.run_for(Duration::from_secs(1));
+        simulation.set_disk_faults(host, DiskFaults::default());
+        cleaned_after += simulation.block_on(host, move |reactor| async move {
+            let done = round.await.is_some();
+            assert_eq!(log.is_offline(), None, "seed {seed}");
+            assert_eq!(state(&log).await, before, "seed {seed}");
+            log.close().await.expect("a good disk");
+            assert_eq!(state(&open(&reactor, compacted(COMPACTION)).await).await, before);
+            u32::from(done)
+        });
+    }
+    assert!(cleaned_after > 0);
+}
+
 /// The checksum leaves out a batch's offset. A wrong one would make the newest record of a key look older than another, or
 /// reach where no segment goes.
 #[test]

@@ -168,3 +168,24 @@ fn a_sync_of_the_logs_own_waits_for_a_descriptor() {
         assert_eq!(log.acknowledgeable_end(), log.log_end().offset());
     });
 }
+
+#[test]
+fn a_round_waits_for_a_thread_to_sync_on() {
+    let (mut simulation, host) = world(Options::seed(3));
+    let log = simulation.block_on(host, |reactor| async move { create(&reactor, small()).await });
+    let no_threads = DiskFaults { no_threads: true, ..DiskFaults::default() };
+    simulation.set_disk_faults(host, no_threads);
+    let log = simulation.block_on(host, |_| async move {
+        append(&log, batch(1)).await;
+        assert!(log.checkpoint().await.is_err());
+        assert_eq!(log.is_offline(), None, "the device was not asked");
+        append(&log, batch(2)).await;
+        durable(&log).await;
+        log
+    });
+    simulation.set_disk_faults(host, DiskFaults::default());
+    simulation.block_on(host, |_| async move {
+        log.checkpoint().await.expect("as if nothing had been");
+        assert_eq!(log.recovery_point().0, 2);
+    });
+}

@@ -54,6 +54,12 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
+/// Whether a thread could not be made because this process, or the host, has as many as it may (EAGAIN of pthread_create(3)):
+/// nothing has happened then, and later it may go.
+pub fn is_out_of_threads(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAGAIN)
+}
+
 /// A limit of this process; `None` where it cannot be read, which is judged as none.
 pub(crate) fn limit(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -24,7 +24,8 @@ pub use direct::{DirectBuffer, DirectFile};
 pub use executor::{Queue, Task};
 pub use file::{DirEntry, Disk, File, FileLock, Metadata, OpenOptions};
 pub use host::{
-    Space, hostname, is_out_of_descriptors, open_files_max, read_to_string, resolve, space,
+    Space, hostname, is_out_of_descriptors, is_out_of_threads, open_files_max, read_to_string,
+    resolve, space,
 };
 pub use listener::{AddressReservation, Listener, reserve_address};
 pub use mailbox::{Mailbox, Mesh, Sender};

@@ -67,20 +67,21 @@ async fn remove(disk: &Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives the segment at `base` other names, durably: the log once its indexes have theirs.
+/// Gives the segment at `base` other names, durably by `sync` of them: the log once its indexes have theirs.
 pub(crate) async fn rename_all(
     disk: &Disk,
     dir: &Path,
     base: Offset,
     (from, to): (&str, &str),
+    sync: impl AsyncFn() -> io::Result<()>,
 ) -> io::Result<()> {
     for kind in SEGMENT_KINDS {
         if kind == Kind::Log {
-            disk.sync_dir(dir).await?;
+            sync().await?;
         }
         disk.rename(&path(dir, kind, base, from), &path(dir, kind, base, to)).await?;
     }
-    disk.sync_dir(dir).await
+    sync().await
 }
 
 /// The names in a log's directory, after completing or undoing what a crash interrupted.

@@ -2,14 +2,16 @@
 //! under whatever name, then the names (`compaction/swap.rs` has the steps and what a crash leaves of them).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use ringlane_batch::{Offset, ProducerId};
 
+use super::sync::DESCRIPTORS_INTERVAL;
 use super::{Log, State};
 use crate::compaction::swap::{self, CLEANED, DELETED, SEGMENT_KINDS, SWAP};
 use crate::compaction::{LastBatch, SegmentView};
-use crate::error::StorageError;
+use crate::error::{StorageError, is_not_begun};
 use crate::names::Kind;
 use crate::segment::{Entry, OffsetEntry, Segment, TimeEntry};
 
@@ -110,7 +112,8 @@ impl Log {
     /// Step 2: from its end on the new segment counts.
     async fn decide(&self, dir: &Path, base: Offset) -> Result<(), StorageError> {
         let disk = &self.0.disk;
-        let renamed = swap::rename_all(disk, dir, base, (CLEANED, SWAP)).await;
+        let sync = async || self.sync_names(dir).await;
+        let renamed = swap::rename_all(disk, dir, base, (CLEANED, SWAP), sync).await;
         renamed.map_err(StorageError::io("rename a cleaned segment in", dir))
     }
 
@@ -118,7 +121,7 @@ impl Log {
     async fn undecide(&self, dir: &Path, base: Offset) -> Result<(), StorageError> {
         let disk = &self.0.disk;
         let undone = match swap::remove_all(disk, dir, base, SWAP).await {
-            Ok(()) => disk.sync_dir(dir).await,
+            Ok(()) => self.sync_names(dir).await,
             Err(error) => Err(error),
         };
         undone.map_err(|source| {
@@ -126,6 +129,19 @@ impl Log {
             self.go_offline(&error.to_string());
             error
         })
+    }
+
+    /// Syncs names, for which the directory is opened: waits where there is no descriptor for it. Half of a swap is no place to
+    /// stay at, and to take it back needs a descriptor as well.
+    async fn sync_names(&self, dir: &Path) -> io::Result<()> {
+        loop {
+            match self.0.disk.sync_dir(dir).await {
+                Err(error) if is_not_begun(&error) && self.is_offline().is_none() => {
+                    self.0.reactor.sleep(DESCRIPTORS_INTERVAL).await;
+                }
+                synced => return synced,
+            }
+        }
     }
 
     /// Steps 3 and 4.
@@ -150,7 +166,8 @@ impl Log {
             let path = Kind::ProducerSnapshot.path(dir, *snapshot);
             disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;
         }
-        let renamed = swap::rename_all(disk, dir, base, (SWAP, "")).await;
+        let sync = async || self.sync_names(dir).await;
+        let renamed = swap::rename_all(disk, dir, base, (SWAP, ""), sync).await;
         renamed.map_err(StorageError::io("rename a swapped segment in", dir))?;
         self.0.state.borrow_mut().settle_cleaned(base);
         for path in deleted {

@@ -11,14 +11,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
-use ringlane_reactor::{Queue, is_out_of_descriptors};
+use ringlane_reactor::Queue;
 
 use super::{Log, Shared, State};
-use crate::error::StorageError;
+use crate::error::{StorageError, is_not_begun};
 use crate::journal::{Client, Seat};
 
 /// A sync that no descriptor was left for is tried again after so long.
-const DESCRIPTORS_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const DESCRIPTORS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What one sync of a log covers: taken when it begins, so that appends behind it are not claimed.
 struct Sync {
@@ -202,7 +202,7 @@ impl Log {
             // The directory of a deleted log is gone, and a truncation removes segments; of an open one they stay.
             Err(_) if self.0.state.borrow().is_stale(&sync) => {}
             // Nothing was synced that the kernel could call clean.
-            Err(error) if is_out_of_descriptors(&error) => self.sync_after(DESCRIPTORS_INTERVAL),
+            Err(error) if is_not_begun(&error) => self.sync_after(DESCRIPTORS_INTERVAL),
             // Never retried: the kernel may have dropped the bytes and call the next sync a success (fsyncgate).
             Err(error) => self.go_offline(&format!("cannot sync: {error}")),
         }

@@ -12,7 +12,7 @@ use ringlane_reactor::{OneshotSender, oneshot};
 use super::held::Turn;
 use super::write_back::WriteBack;
 use super::{Inner, LogManager};
-use crate::error::StorageError;
+use crate::error::{StorageError, is_not_begun};
 use crate::journal::{Journal, Mark};
 use crate::log::{Log, Plan};
 use crate::shard_checkpoint::path;
@@ -265,7 +265,7 @@ impl LogManager {
     /// failed write-back once, and whoever is told ends the logs before another is told nothing.
     ///
     /// # Errors
-    /// The disk's; all logs are then offline, for good.
+    /// The disk's; all logs are then offline, for good. A shortage, where it could not begin.
     pub(crate) async fn sync_file_system(&self) -> Result<(), StorageError> {
         let _turn = self.0.rounds.sync_turn.enter().await;
         let synced = self.sync().await;
@@ -273,9 +273,12 @@ impl LogManager {
             return Err(StorageError::Offline(reason.clone()));
         }
         synced.map_err(|error| {
-            // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
+            let is_begun = !is_not_begun(&error);
             let error = StorageError::io("sync the file system of", &self.0.directory)(error);
-            self.take_offline(&error.to_string());
+            if is_begun {
+                // What of it is on disk is unknown, and a second sync would not tell (fsyncgate).
+                self.take_offline(&error.to_string());
+            }
             error
         })
     }
@@ -290,8 +293,8 @@ impl LogManager {
         synced
     }
 
-    /// A round that failed: its logs are still behind. On a full device, or out of descriptors, they go on; otherwise nothing more is
-    /// acknowledged.
+    /// A round that failed: its logs are still behind. On a full device, or out of descriptors or threads, they go on; otherwise
+    /// nothing more is acknowledged.
     fn undo_round(&self, dirty: Vec<Log>, error: StorageError) -> StorageError {
         if !error.is_shortage() {
             self.take_offline(&error.to_string());

@@ -22,7 +22,7 @@
 //!   as clean, written or not, and may show the old bytes; a sync or a durable direct write lies (nothing is written); a page goes astray within its
 //!   file or to the device with a flipped bit, both unseen until the cache is gone; a read fails with EIO or gives a
 //!   flipped bit once; an operation takes a thousand times as long; the disk is full at a capacity (ENOSPC, nothing done);
-//!   whatever is opened is refused (EMFILE), what is open stays so.
+//!   whatever is opened is refused (EMFILE), what is open stays so; no sync of the file system begins (EAGAIN).
 //! - The device of a directory may fail as a whole (`Simulation::fail_directory`): everything there is EIO until it is mended.
 //! - Reads that may not wait are refused now and then, as a cold cache would.
 
@@ -78,6 +78,8 @@ pub struct DiskFaults {
     pub capacity_bytes: u64,
     /// Nothing more can be opened (EMFILE): no file, and no directory to be synced or listed.
     pub no_descriptors: bool,
+    /// There is no thread for a sync of the file system (EAGAIN), and none begins.
+    pub no_threads: bool,
     /// The file system says that it copies on write.
     pub copies_on_write: bool,
     /// What is written as a whole or not at all: 512 or 4096.
@@ -99,6 +101,7 @@ impl Default for DiskFaults {
             slow_one_in: 0,
             capacity_bytes: u64::MAX,
             no_descriptors: false,
+            no_threads: false,
             copies_on_write: false,
             sector_bytes: 512,
             latency_max: Duration::from_micros(200),

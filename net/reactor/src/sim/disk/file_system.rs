@@ -22,6 +22,9 @@ impl Disk {
         path: &Path,
     ) -> io::Result<Option<FileSystemSync>> {
         self.check_path(path)?;
+        if self.faults.no_threads {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
         let directory = self.tree.find(path)?;
         if !self.tree.is_directory(directory) {
             return Err(io::ErrorKind::NotADirectory.into());

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::*;
@@ -211,6 +212,74 @@ fn the_throttle_holds_the_rate_and_others_run_meanwhile() {
             "{bytes} bytes took {seconds} s, not {expected}"
         );
     });
+}
+
+#[test]
+fn a_throttle_that_is_eased_frees_the_round_that_waits() {
+    let (mut simulation, host) = filled(4, 200, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, compacted(COMPACTION)).await;
+        let hardly = CleanerConfig { io_max_bytes_per_second: 1.0, ..CleanerConfig::default() };
+        let cleaner = Rc::new(Cleaner::new(&reactor, hardly));
+        let cleanable = Cleanable { log: log.clone(), last_stable: log.log_end().offset() };
+        let cleaning = cleaner.clone();
+        let round = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+            cleaning.clean_dirtiest(vec![cleanable]).await
+        });
+        reactor.sleep(Duration::from_secs(60)).await;
+        let eased = reactor.now();
+        cleaner.set_config(CleanerConfig::default());
+        assert!(round.await.is_some());
+        assert!(reactor.now() - eased < Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn a_cleaner_that_waits_for_its_next_look_obeys_a_shorter_wait() {
+    let (mut simulation, host) = filled(4, 200, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, LogConfig { compaction: None, ..small() }).await;
+        let seldom = CleanerConfig { backoff_ms: 1 << 40, ..CleanerConfig::default() };
+        let cleaner = Rc::new(Cleaner::new(&reactor, seldom));
+        let (cleaning, cleaned) = (cleaner.clone(), log.clone());
+        let endless = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+            let last_stable = cleaned.log_end().offset();
+            cleaning.run(|| vec![Cleanable { log: cleaned.clone(), last_stable }]).await;
+        });
+        reactor.sleep(Duration::from_secs(1)).await;
+        let before = log.size_bytes();
+        log.set_config(compacted(COMPACTION));
+        cleaner.set_config(CleanerConfig { backoff_ms: 10, ..CleanerConfig::default() });
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert!(log.size_bytes() < before);
+        drop(endless);
+    });
+}
+
+#[test]
+fn a_log_that_is_not_to_be_compacted_any_more_is_left_as_it_is() {
+    for seed in seeds(40) {
+        let (mut simulation, host) = filled(seed, 80, compacted(COMPACTION));
+        simulation.block_on(host, move |reactor| async move {
+            let log = open(&reactor, compacted(COMPACTION)).await;
+            let (cleaned, cleaning) = (log.clone(), reactor.clone());
+            // Of six seconds it waits nearly all for what it may read and write.
+            let slow = CleanerConfig {
+                io_max_bytes_per_second: 5000.0,
+                io_buffer_bytes: 1 << 10,
+                ..CleanerConfig::default()
+            };
+            let round = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+                clean_with(&cleaning, &cleaned, slow).await
+            });
+            reactor.sleep(Duration::from_millis(seed * 137)).await;
+            log.set_config(small());
+            let (changed, left) = (reactor.now(), log.size_bytes());
+            assert_eq!(round.await, None, "seed {seed}");
+            assert!(reactor.now() - changed < Duration::from_millis(1500), "seed {seed}");
+            assert_eq!(log.size_bytes(), left, "seed {seed}");
+        });
+    }
 }
 
 #[test]

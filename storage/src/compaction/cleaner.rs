@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ringlane_batch::{Decompressor, Offset, TimestampMs};
-use ringlane_reactor::{OpenOptions, Reactor};
+use ringlane_reactor::{Notify, OpenOptions, Reactor};
 
 use super::cleaning::{read_checkpoint, write_checkpoint};
 use super::pace::Pace;
@@ -47,18 +47,23 @@ pub struct Cleaned {
 pub struct Cleaner {
     reactor: Reactor,
     config: RefCell<CleanerConfig>,
+    config_changed: Notify,
     pace: Pace,
 }
 
 impl Cleaner {
     /// The cleaner of `reactor`'s shard.
     pub fn new(reactor: &Reactor, config: CleanerConfig) -> Self {
-        Self { reactor: reactor.clone(), config: config.into(), pace: Pace::new(reactor) }
+        let pace = Pace::new(reactor, config.io_max_bytes_per_second);
+        let config_changed = Notify::new();
+        Self { reactor: reactor.clone(), config: config.into(), config_changed, pace }
     }
 
-    /// Changes the settings: the next round obeys.
+    /// Changes the settings: the rate and the wait between rounds at once, the rest from the next round on.
     pub fn set_config(&self, config: CleanerConfig) {
+        self.pace.set_rate(config.io_max_bytes_per_second);
         *self.config.borrow_mut() = config;
+        self.config_changed.notify_all();
     }
 
     /// Cleans for ever, the dirtiest of `logs` first, and waits `log.cleaner.backoff.ms` when none is due. To be spawned on
@@ -66,8 +71,9 @@ impl Cleaner {
     pub async fn run(&self, logs: impl Fn() -> Vec<Cleanable>) {
         loop {
             if self.clean_dirtiest(logs()).await.is_none() {
-                let backoff_ms = self.config.borrow().backoff_ms;
-                self.reactor.sleep(Duration::from_millis(backoff_ms)).await;
+                let backoff = Duration::from_millis(self.config.borrow().backoff_ms);
+                // Either way it is time to look again.
+                let _ = self.reactor.timeout(backoff, self.config_changed.notified()).await;
             }
         }
     }

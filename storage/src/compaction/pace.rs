@@ -10,6 +10,8 @@ use ringlane_reactor::{Instant, Reactor};
 const SLICE_BYTES: u64 = 64 << 10;
 /// A budget that was not used adds up for at most this long.
 const BURST: Duration = Duration::from_millis(100);
+/// So long a wait goes on under a rate that was changed meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A token bucket, seen as the moment up to which the allowed bytes are spent.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +35,37 @@ impl Bucket {
 pub(crate) struct Pace {
     reactor: Reactor,
     bucket: RefCell<Bucket>,
+    bytes_per_second: Cell<f64>,
     /// Bytes since others ran.
     slice_bytes: Cell<u64>,
 }
 
 impl Pace {
-    pub(crate) fn new(reactor: &Reactor) -> Self {
+    pub(crate) fn new(reactor: &Reactor, bytes_per_second: f64) -> Self {
         let bucket = Bucket { spent_until: reactor.now() };
-        Self { reactor: reactor.clone(), bucket: bucket.into(), slice_bytes: Cell::new(0) }
+        Self {
+            reactor: reactor.clone(),
+            bucket: bucket.into(),
+            bytes_per_second: Cell::new(bytes_per_second),
+            slice_bytes: Cell::new(0),
+        }
     }
 
-    /// Waits until `bytes` more may be read or written (`log.cleaner.io.max.bytes.per.second`).
-    pub(crate) async fn spend(&self, bytes: u64, bytes_per_second: f64) {
-        let wait = self.bucket.borrow_mut().take(bytes, bytes_per_second, self.reactor.now());
-        if !wait.is_zero() {
-            self.reactor.sleep(wait).await;
+    /// Changes the rate (`log.cleaner.io.max.bytes.per.second`), for whoever waits now, too.
+    pub(crate) fn set_rate(&self, bytes_per_second: f64) {
+        let before = self.bytes_per_second.replace(bytes_per_second);
+        if before.to_bits() != bytes_per_second.to_bits() {
+            self.bucket.borrow_mut().spent_until = self.reactor.now();
+        }
+    }
+
+    /// Waits until `bytes` more may be read or written.
+    pub(crate) async fn spend(&self, bytes: u64) {
+        let rate = self.bytes_per_second.get();
+        let mut wait = self.bucket.borrow_mut().take(bytes, rate, self.reactor.now());
+        while !wait.is_zero() {
+            self.reactor.sleep(wait.min(PATIENCE)).await;
+            wait = self.bucket.borrow().spent_until.saturating_since(self.reactor.now());
         }
     }
 

@@ -26,7 +26,7 @@ const WRITE_BACK_BYTES: u64 = 8 << 20;
 /// Why a round ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The log was truncated, trimmed, closed or deleted meanwhile.
+    /// The log was truncated, trimmed, closed or deleted meanwhile, or is not to be compacted any more.
     Changed,
     /// There is no room for a new segment, or no descriptor: what the system says.
     Short(String),
@@ -99,9 +99,15 @@ impl Round<'_> {
         };
         let mut done = Done { end: Some(end), ..Done::default() };
         for group in groups(&job.segments[..until], limits) {
+            self.check_policy()?;
             self.clean_group(&job.segments[group], &mut filter, &mut done).await?;
         }
         Ok(done)
+    }
+
+    /// Kafka aborts a cleaning when `cleanup.policy` loses `compact`; a segment whose copy is under way is not swapped in either.
+    fn check_policy(&self) -> Result<(), Failure> {
+        self.job.log.config().compaction.map(drop).ok_or(Failure::Changed)
     }
 
     /// The keys of the dirty part, up to where the map is full.
@@ -115,6 +121,7 @@ impl Round<'_> {
             self.hash_key,
         );
         for segment in self.job.segments.iter().filter(|segment| segment.end > first) {
+            self.check_policy()?;
             let mapped = self.map_segment(segment, &mut map).await;
             match mapped.map_err(|error| self.failure(&self.job.segments, segment.base, &error))? {
                 true => map.cover(segment.end.plus(-1)),
@@ -281,7 +288,7 @@ impl Round<'_> {
     }
 
     async fn spend(&self, bytes: u64) {
-        self.pace.spend(bytes, self.settings.io_max_bytes_per_second).await;
+        self.pace.spend(bytes).await;
     }
 
     /// Removes what was written for a group. What stays is removed at the next start.

@@ -30,10 +30,12 @@ impl Log {
         (state.segments.iter().enumerate().map(view).collect(), state.truncations)
     }
 
-    /// Whether `old` segments, seen when the log had been truncated so often, are still there as they were.
+    /// Whether `old` segments, seen when the log had been truncated so often, are still there as they were, and the log is
+    /// still to be compacted.
     pub(crate) fn still_has(&self, old: &[SegmentView], truncations: u64) -> bool {
         let state = self.0.state.borrow();
         state.offline_reason().is_none()
+            && state.config.compaction.is_some()
             && state.truncations == truncations
             && state.position_of(old).is_some()
     }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use ringlane_batch::{LeaderEpoch, Offset};
+use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex};
 use ringlane_reactor::OpenOptions;
 use ringlane_reactor::sim::{DiskFaults, HostId, Options, Simulation};
 use ringlane_storage::{AppendError, Log, LogConfig, Origin};
@@ -188,4 +188,42 @@ fn a_round_waits_for_a_thread_to_sync_on() {
         log.checkpoint().await.expect("as if nothing had been");
         assert_eq!(log.recovery_point().0, 2);
     });
+}
+
+/// A log goes offline while the journal's entry of its truncation is on its way: the journal does not fill up behind that.
+#[test]
+fn a_truncation_that_does_not_end_holds_nobody_up() {
+    for seed in 0..40 {
+        let options = Options { step_limit: 100_000, ..Options::seed(seed) };
+        let (mut simulation, host) = world(options);
+        simulation.block_on(host, move |reactor| async move {
+            let manager = manager(&reactor).await;
+            let key = |n| (TOPIC, PartitionIndex(n));
+            let other = dir().with_file_name("orders-1");
+            let log = Log::create(&manager, &dir(), key(0), small()).await.expect("a new log");
+            let other = Log::create(&manager, &other, key(1), small()).await.expect("a new log");
+            begin(&manager).await;
+            for n in 0..10 {
+                append(&log, batch(n)).await;
+            }
+            durable(&log).await;
+            let cut = log.clone();
+            let cutting = reactor.spawn(ringlane_reactor::Queue::Client, async move {
+                // It may have ended before.
+                let _ = cut.truncate_to(Offset(5)).await;
+            });
+            reactor.sleep(Duration::from_micros(seed * 70)).await;
+            log.go_offline("for another reason");
+            cutting.await;
+            let appends = async move {
+                for n in 0..1000 {
+                    if other.append(&mut batch(n), EPOCH, Origin::Client, 0).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let ended = reactor.timeout(Duration::from_secs(60), appends).await;
+            assert!(ended.is_ok(), "seed {seed}: appends wait for ever");
+        });
+    }
 }

@@ -39,6 +39,11 @@ impl Log {
         }
         let outcome = self.truncate_in_turn(offset).await;
         if let Err(error) = &outcome {
+            {
+                let mut state = self.0.state.borrow_mut();
+                // No round may pass over it: the journal would have to keep its entry for ever, and fill up.
+                state.is_half_cut |= state.truncating.is_some();
+            }
             self.go_offline(&error.to_string());
         }
         outcome

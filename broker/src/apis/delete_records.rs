@@ -110,7 +110,7 @@ async fn delete_here(
 /// `Partition.deleteRecordsOnLeader`.
 async fn delete(shard: &Shard, work: &Work) -> Deleted {
     let partition = topics::led(shard, work.key, -1)?;
-    if !partition.config().cleanup_policy.delete {
+    if !partition.config().cleanup_policy.lets_clients_delete() {
         return Err(ErrorCode::POLICY_VIOLATION);
     }
     let high_watermark = partition.high_watermark();

@@ -33,7 +33,7 @@ settings! {
     dynamic log_segment_delete_delay_ms: i64 = 60_000, "log.segment.delete.delay.ms", within(0, i64::MAX), "How long the files of a removed segment stay on disk, under another name.";
     dynamic log_index_interval_bytes: i32 = 4096, "log.index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
-    dynamic log_cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "log.cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
+    dynamic log_cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "log.cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both; empty: nothing.";
     dynamic log_cleaner_min_cleanable_ratio: f64 = 0.5, "log.cleaner.min.cleanable.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
     dynamic log_cleaner_min_compaction_lag_ms: i64 = 0, "log.cleaner.min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
     dynamic log_cleaner_max_compaction_lag_ms: i64 = i64::MAX, "log.cleaner.max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";

@@ -4,18 +4,24 @@ use ringlane_batch::Codec;
 
 use super::value::{Type, Value};
 
-/// `cleanup.policy`: what makes old records go.
+/// `cleanup.policy`: what makes old records go. With neither, the empty list, all are kept but those that clients delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CleanupPolicy {
     /// Of each key the last record stays.
     pub compact: bool,
-    /// Segments are removed by age and size, and clients may delete records.
+    /// Segments are removed by age and size.
     pub delete: bool,
 }
 
 impl CleanupPolicy {
     /// `delete`.
     pub const DELETE: Self = Self { compact: false, delete: true };
+
+    /// Whether clients may move the start of a log (`Partition.deleteRecordsOnLeader`): not where they rely on the last
+    /// record of each key.
+    pub fn lets_clients_delete(self) -> bool {
+        self.delete || !self.compact
+    }
 }
 
 impl Value for CleanupPolicy {
@@ -23,11 +29,19 @@ impl Value for CleanupPolicy {
 
     fn parse(text: &str) -> Result<Self, String> {
         let mut policy = Self { compact: false, delete: false };
+        // No word is a policy; an empty word among others is not (`ConfigDef.ValidList`).
+        if text.trim().is_empty() {
+            return Ok(policy);
+        }
         for word in text.split(',').map(str::trim) {
             match word {
                 "compact" => policy.compact = true,
                 "delete" => policy.delete = true,
-                _ => return Err("must be delete, compact, or compact,delete".into()),
+                _ => {
+                    return Err(
+                        "must be delete, compact, both with a comma between, or empty".into()
+                    );
+                }
             }
         }
         Ok(policy)
@@ -36,7 +50,6 @@ impl Value for CleanupPolicy {
     fn show(&self) -> String {
         let words = [("compact", self.compact), ("delete", self.delete)];
         let words: Vec<_> = words.into_iter().filter(|word| word.1).map(|word| word.0).collect();
-        assert!(!words.is_empty(), "a policy names something");
         words.join(",")
     }
 }
@@ -105,12 +118,28 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_policy_is_one_that_keeps_everything() {
+        for text in ["", " "] {
+            let policy = CleanupPolicy::parse(text).expect("Kafka's");
+            assert_eq!(policy, CleanupPolicy { compact: false, delete: false });
+            assert_eq!(policy.show(), "");
+        }
+    }
+
+    #[test]
+    fn clients_delete_records_unless_a_log_is_only_compacted() {
+        let lets = |text| CleanupPolicy::parse(text).expect("Kafka's").lets_clients_delete();
+        assert!(lets("") && lets("delete") && lets("compact,delete") && !lets("compact"));
+    }
+
+    #[test]
     fn policies_read_back_and_others_are_refused() {
         assert_eq!(CleanupPolicy::parse("delete"), Ok(CleanupPolicy::DELETE));
         for (text, shown) in [("compact", "compact"), ("delete, compact", "compact,delete")] {
             assert_eq!(CleanupPolicy::parse(text).expect("Kafka's").show(), shown);
         }
-        for text in ["", "forget", "Delete"] {
+        assert_eq!(CleanupPolicy::parse("delete,delete"), Ok(CleanupPolicy::DELETE));
+        for text in ["forget", "Delete", "none", "none,delete", ",", "delete,", "delete,,compact"] {
             assert!(CleanupPolicy::parse(text).is_err(), "{text:?}");
         }
     }

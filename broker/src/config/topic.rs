@@ -25,7 +25,7 @@ settings! {
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
     dynamic flush_messages: i64 = broker.log_flush_interval_messages, "flush.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";
     dynamic flush_ms: i64 = broker.log_flush_interval_ms, "flush.ms", within(0, i64::MAX), "How long a record of a log that is not durable may wait for a sync, in milliseconds.";
-    dynamic cleanup_policy: CleanupPolicy = broker.log_cleanup_policy, "cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both.";
+    dynamic cleanup_policy: CleanupPolicy = broker.log_cleanup_policy, "cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both; empty: nothing.";
     dynamic min_cleanable_dirty_ratio: f64 = broker.log_cleaner_min_cleanable_ratio, "min.cleanable.dirty.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
     dynamic min_compaction_lag_ms: i64 = broker.log_cleaner_min_compaction_lag_ms, "min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
     dynamic max_compaction_lag_ms: i64 = broker.log_cleaner_max_compaction_lag_ms, "max.compaction.lag.ms", within(1, i64::MAX), "How long a record may wait for compaction, whatever the ratio.";

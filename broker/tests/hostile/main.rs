@@ -11,6 +11,7 @@ mod broker;
 #[path = "../librdkafka/raw.rs"]
 mod raw;
 
+mod alterations;
 mod answers;
 mod log_dirs;
 mod memory;

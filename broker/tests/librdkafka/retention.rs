@@ -102,6 +102,36 @@ fn an_administrator_deletes_records_for_good() {
     assert_eq!(produce(&broker.address, "records", &ONE_BATCH, &numbered(1)), [6]);
 }
 
+#[test]
+fn with_an_empty_policy_only_an_administrator_deletes() {
+    let broker = Broker::start(&[CHECK, "ringlane.shards=1"]);
+    let kept = [
+        ("cleanup.policy", ""),
+        ("segment.bytes", "700"),
+        ("retention.ms", "1"),
+        ("retention.bytes", "0"),
+        ("file.delete.delay.ms", "0"),
+    ];
+    create_topic(&broker.address, "kept", 1, &kept).expect("created");
+    let aged = [("retention.ms", "1")];
+    create_topic(&broker.address, "aged", 1, &aged).expect("created");
+    produce(&broker.address, "kept", &ONE_BATCH, &numbered(6));
+    produce(&broker.address, "aged", &ONE_BATCH, &numbered(1));
+    // The only shard has looked at both when the record of the other topic, which is younger, is gone.
+    wait_until("retention has come by", || (watermarks(&broker, "aged").0 == 1).then_some(()));
+    assert_eq!(watermarks(&broker, "kept"), (0, 6));
+    assert_eq!(delete(&broker, "kept", Offset::Offset(4)).expect("not only compacted"), 4);
+    wait_until("the files before the start are gone", || {
+        let names = names(&broker, "kept");
+        (names.iter().filter(|name| name.ends_with(".log")).count() == 2).then_some(())
+    });
+    assert_eq!(watermarks(&broker, "kept"), (4, 6));
+    assert_eq!(values(&broker.address, "kept", 2), numbered(6)[4..]);
+    create_topic(&broker.address, "latest", 1, &[("cleanup.policy", "compact")]).expect("created");
+    let error = delete(&broker, "latest", Offset::End).expect_err("only compacted");
+    assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PolicyViolation));
+}
+
 /// The codec in the header of the first batch on disk.
 fn stored_codec(broker: &Broker, topic: &str) -> u8 {
     const ATTRIBUTES: usize = 21;

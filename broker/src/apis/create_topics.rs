@@ -76,6 +76,11 @@ fn wish(
             .map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
         configs.insert(config.name.to_owned(), value.to_owned());
     }
+    // A topic without settings of its own is made whatever the broker's are, as in Kafka.
+    if !configs.is_empty() {
+        TopicConfig::check_together(settings, &configs)
+            .map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
+    }
     // KIP-464: -1 leaves the choice to the broker, except where the replicas are assigned by hand.
     let by_hand = !topic.assignments.is_empty();
     let default_or =

@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs (KIP-339): settings of topics, of this broker, and of all brokers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ringlane_controller::{
@@ -95,6 +95,10 @@ fn alteration(
         }
         changes.push(change(&target, config, &settings, image)?);
     }
+    if let ConfigResource::Topic(name) = &target {
+        TopicConfig::check_together(&settings, &overrides_after(image, name, &changes))
+            .map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
+    }
     Ok(ConfigAlteration { resource: target, changes })
 }
 
@@ -150,6 +154,22 @@ fn change(
         }
         (other, _) => Err((ErrorCode::INVALID_REQUEST, format!("Unknown operation {other}"))),
     }
+}
+
+/// The settings of a topic as they would be.
+fn overrides_after(
+    image: &ClusterImage,
+    topic: &str,
+    changes: &[ConfigChange],
+) -> BTreeMap<String, String> {
+    let mut overrides = image.topic(topic).map(|topic| topic.configs.clone()).unwrap_or_default();
+    for change in changes {
+        match change {
+            ConfigChange::Set { key, value } => overrides.insert(key.clone(), value.clone()),
+            ConfigChange::Delete { key } => overrides.remove(key),
+        };
+    }
+    overrides
 }
 
 fn is_list(key: &str) -> bool {

@@ -70,6 +70,7 @@ pub fn load(file: Option<(&str, &str)>, arguments: &[String]) -> Result<Loaded, 
     }
     check_listeners(&mut loaded)?;
     check_log_dirs(&loaded.config)?;
+    check_compaction_lags(&loaded.config)?;
     Ok(loaded)
 }
 
@@ -157,6 +158,18 @@ fn check_log_dirs(config: &BrokerConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// No record must stay uncompacted for longer than it may (`LogConfig.validateBrokerLogConfigValues`).
+fn check_compaction_lags(config: &BrokerConfig) -> Result<(), ConfigError> {
+    let least = config.log_cleaner_min_compaction_lag_ms;
+    let most = config.log_cleaner_max_compaction_lag_ms;
+    if least <= most {
+        return Ok(());
+    }
+    Err(ConfigError(format!(
+        "log.cleaner.min.compaction.lag.ms={least}: must not be above log.cleaner.max.compaction.lag.ms, which is {most}"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -227,6 +240,18 @@ mod tests {
         assert_eq!(retention("log.retention.hours=-1"), -1);
         assert!(error("log.retention.ms=0").contains("at least 1"));
         assert!(error("log.cleanup.policy=forget").contains("must be delete"));
+    }
+
+    #[test]
+    fn the_least_compaction_lag_is_not_above_the_most() {
+        let (least, most) =
+            ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+        assert_eq!(
+            error(&format!("{least}=6\n{most}=5\n")),
+            format!("{least}=6: must not be above {most}, which is 5")
+        );
+        let file = format!("{least}=5\n{most}=5\n");
+        load(Some(("f", &file)), &[]).expect("Kafka starts with it");
     }
 
     #[test]

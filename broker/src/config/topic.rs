@@ -107,4 +107,50 @@ impl TopicConfig {
             }
         }
     }
+
+    /// Whether a topic can have all of these overrides, each of which can be, over the settings of this broker
+    /// (`LogConfig.validateValues`).
+    ///
+    /// # Errors
+    /// Kafka's sentence for INVALID_CONFIG.
+    pub fn check_together(
+        broker: &BrokerConfig,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<(), String> {
+        let config = Self::resolve(broker, overrides);
+        let (min, max) = (config.min_compaction_lag_ms, config.max_compaction_lag_ms);
+        if min <= max {
+            return Ok(());
+        }
+        Err(format!(
+            "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_lag_is_not_above_the_most_wherever_they_are_set() {
+        let check = |own: &[(&str, &str)], min, max| {
+            let broker = BrokerConfig {
+                log_cleaner_min_compaction_lag_ms: min,
+                log_cleaner_max_compaction_lag_ms: max,
+                ..BrokerConfig::defaults()
+            };
+            let own = own.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+            TopicConfig::check_together(&broker, &own.collect())
+        };
+        let (least, most) = ("min.compaction.lag.ms", "max.compaction.lag.ms");
+        assert_eq!(check(&[(least, "10"), (most, "10")], 0, 5), Ok(()));
+        assert_eq!(
+            check(&[(least, "10"), (most, "9")], 0, i64::MAX),
+            Err("conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (9)".into())
+        );
+        assert!(check(&[(least, "6")], 0, 5).is_err(), "the most is the broker's");
+        assert!(check(&[(most, "4")], 5, 5).is_err(), "the least is the broker's");
+        assert!(check(&[("retention.ms", "1")], 6, 5).is_err(), "both are");
+    }
 }

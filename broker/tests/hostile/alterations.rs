@@ -1,4 +1,5 @@
-//! What settings may become when they are altered: words that are added to a list or taken out of it.
+//! What settings may become when they are altered: words that are added to a list or taken out of it, and two settings of
+//! which one bounds the other.
 
 use ringlane_wire::ErrorCode;
 use ringlane_wire::messages as m;
@@ -13,6 +14,7 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
 const SET: i8 = 0;
+const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
@@ -87,4 +89,45 @@ fn the_last_word_of_a_policy_can_be_taken_out() {
     assert_eq!(alter(&mut connection, all, &[("log.cleanup.policy", SET, "")]), DONE);
     assert_eq!(create(&mut connection, "inherits", &[]), DONE);
     assert_eq!(shown(&mut connection, (TOPIC, "inherits"), policy), "");
+}
+
+/// Kafka's sentence.
+fn conflict(min: i64, max: i64) -> Answered {
+    let text = format!(
+        "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
+    );
+    (ErrorCode::INVALID_CONFIG, Some(text))
+}
+
+#[test]
+fn a_topics_least_lag_does_not_get_above_its_most() {
+    let broker = Broker::start(&[]);
+    let mut connection = Raw::connect(&broker.address);
+    let (least, most) = ("min.compaction.lag.ms", "max.compaction.lag.ms");
+    let refused = create(&mut connection, "never", &[(least, "10"), (most, "9")]);
+    assert_eq!(refused, conflict(10, 9));
+    assert_eq!(create(&mut connection, "lags", &[(least, "10"), (most, "20")]), DONE);
+    let topic = (TOPIC, "lags");
+    let mut alter_topic = |changes: &[Change]| alter(&mut connection, topic, changes);
+    assert_eq!(alter_topic(&[(most, SET, "9")]), conflict(10, 9));
+    assert_eq!(alter_topic(&[(least, SET, "21")]), conflict(21, 20));
+    assert_eq!(alter_topic(&[(least, SET, "100"), (most, SET, "200")]), DONE, "only together");
+    assert_eq!(alter_topic(&[(least, DELETE, ""), (most, SET, "1")]), DONE);
+}
+
+#[test]
+fn a_topics_lags_go_together_with_those_that_it_inherits() {
+    let broker = Broker::start(&["log.cleaner.max.compaction.lag.ms=5000"]);
+    let mut connection = Raw::connect(&broker.address);
+    let (least, most) = ("min.compaction.lag.ms", "max.compaction.lag.ms");
+    assert_eq!(create(&mut connection, "never", &[(least, "5001")]), conflict(5001, 5000));
+    assert_eq!(create(&mut connection, "lags", &[(least, "6000"), (most, "7000")]), DONE);
+    let without = [(most, DELETE, "")];
+    assert_eq!(alter(&mut connection, (TOPIC, "lags"), &without), conflict(6000, 5000));
+    // The two of a broker that runs may conflict in Kafka, and a topic without a setting of its own is made nevertheless.
+    let of_brokers = [("log.cleaner.min.compaction.lag.ms", SET, "5002")];
+    assert_eq!(alter(&mut connection, (BROKER, ""), &of_brokers), DONE);
+    assert_eq!(create(&mut connection, "plain", &[]), DONE);
+    let other = [("retention.ms", SET, "77")];
+    assert_eq!(alter(&mut connection, (TOPIC, "plain"), &other), conflict(5002, 5000));
 }

@@ -149,9 +149,10 @@ async fn serve_bounded(shard: Rc<Shard>, stream: Stream) {
     shard.router.call(&shard, COUNTING_SHARD, leave).await;
 }
 
-/// Closes connections without progress, as long as the shard lives.
+/// Closes connections without progress, as long as the shard lives; none where the setting is negative.
 pub(crate) async fn close_idle(shard: Rc<Shard>) {
-    let idle = Duration::from_millis(shard.config.connections_max_idle_ms.max(0) as u64);
+    let Ok(idle_ms) = u64::try_from(shard.config.connections_max_idle_ms) else { return };
+    let idle = Duration::from_millis(idle_ms);
     loop {
         let oldest = shard.memory.close_idle(shard.reactor.now(), idle);
         // The next one can become idle no earlier than the oldest one that is left.

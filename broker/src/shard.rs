@@ -74,13 +74,7 @@ impl Shard {
         mesh: &Mesh<Job>,
     ) -> Rc<Self> {
         let shards = reactor.shard_count();
-        let held_bytes_max = match config.queued_max_request_bytes {
-            -1 => HELD_BYTES_MAX,
-            limit => limit,
-        };
-        // A shard can always take the largest request beside another's.
-        let share = (held_bytes_max / i64::from(shards))
-            .max(2 * i64::from(config.socket_request_max_bytes));
+        let share = held_bytes_share(&config, shards);
         Rc::new(Self {
             reactor: reactor.clone(),
             descriptors,
@@ -122,5 +116,33 @@ impl Shard {
     /// On any other shard, or before it started.
     pub(crate) fn controller(&self) -> &Controller {
         self.controller.get().expect("the controller runs on its shard")
+    }
+}
+
+/// What the connections of one of `shards` may hold.
+fn held_bytes_share(config: &BrokerConfig, shards: u16) -> i64 {
+    let all = match config.queued_max_request_bytes {
+        ..=0 => HELD_BYTES_MAX,
+        limit => limit,
+    };
+    // A shard can always take the largest request beside another's.
+    (all / i64::from(shards)).max(2 * i64::from(config.socket_request_max_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_held_up_to_the_bound_or_where_there_is_none_to_ours() {
+        let share = |queued_max_request_bytes| {
+            let config = BrokerConfig { queued_max_request_bytes, ..BrokerConfig::defaults() };
+            held_bytes_share(&config, 2)
+        };
+        assert_eq!(share(1 << 40), 1 << 39);
+        assert_eq!(share(1), 200 << 20, "two of the largest requests");
+        for none in [0, -1, -2] {
+            assert_eq!(share(none), 256 << 20, "{none}");
+        }
     }
 }

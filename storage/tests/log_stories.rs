@@ -127,6 +127,16 @@ fn a_segment_rolls_by_size_time_and_full_index() {
             append(&log, batch(200 + n)).await;
         }
         assert!(log.segment_count() >= 6, "two time index entries fill an index of 24 bytes");
+        let before = log.segment_count();
+        log.set_config(LogConfig { segment_index_bytes: 4, ..LogConfig::default() });
+        for n in 0..3 {
+            append(&log, batch(300 + n)).await;
+        }
+        assert_eq!(
+            log.segment_count(),
+            before + 3,
+            "no entry has room, so each batch has a segment"
+        );
         let mut large = batch_of(&[0], 4 * len as usize, None);
         log.set_config(LogConfig { segment_bytes: 3 * len, ..LogConfig::default() });
         let refused = log.append(&mut large, EPOCH, Origin::Client, 0).await;

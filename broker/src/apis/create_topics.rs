@@ -72,6 +72,8 @@ fn wish(
             let text = format!("Null value not supported for topic configs: {}", config.name);
             return Err((ErrorCode::INVALID_CONFIG, text));
         };
+        // `ConfigDef.parseType` takes values without the spaces around them.
+        let value = value.trim();
         TopicConfig::check(config.name, value, settings)
             .map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
         configs.insert(config.name.to_owned(), value.to_owned());

@@ -136,6 +136,8 @@ fn change(
             Ok(ConfigChange::Delete { key })
         }
         (SET, Some(value)) => {
+            // `ConfigDef.parseType` takes values without the spaces around them.
+            let value = value.trim();
             check(target, &key, value, settings)?;
             Ok(ConfigChange::Set { key, value: value.to_owned() })
         }

@@ -32,7 +32,7 @@ settings! {
     fixed log_retention_check_interval_ms: i64 = 300_000, "log.retention.check.interval.ms", within(1, i64::MAX), "How often partitions are checked for segments to remove.";
     dynamic log_segment_delete_delay_ms: i64 = 60_000, "log.segment.delete.delay.ms", within(0, i64::MAX), "How long the files of a removed segment stay on disk, under another name.";
     dynamic log_index_interval_bytes: i32 = 4096, "log.index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
-    dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
+    dynamic log_index_size_max_bytes: i32 = 10 * MIB, "log.index.size.max.bytes", within(4, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic log_cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "log.cleanup.policy", any, "What makes old records go: delete (segments by age and size), compact (of each key the last record stays), or both; empty: nothing.";
     dynamic log_cleaner_min_cleanable_ratio: f64 = 0.5, "log.cleaner.min.cleanable.ratio", within(0.0, 1.0), "A log is compacted when more than this part of its bytes is dirty.";
     dynamic log_cleaner_min_compaction_lag_ms: i64 = 0, "log.cleaner.min.compaction.lag.ms", within(0, i64::MAX), "How long a record stays at least before it may be compacted away.";
@@ -40,8 +40,8 @@ settings! {
     dynamic log_cleaner_delete_retention_ms: i64 = 86_400_000, "log.cleaner.delete.retention.ms", within(0, i64::MAX), "How long a tombstone stays after the records that it deletes are gone.";
     fixed log_cleaner_enable: bool = true, "log.cleaner.enable", any, "Compact logs. Without it those with cleanup.policy=compact, such as __consumer_offsets, grow for ever.";
     dynamic log_cleaner_dedupe_buffer_size: i64 = 128 * MIB as i64, "log.cleaner.dedupe.buffer.size", within(1 << 20, i64::MAX), "Memory for the keys of the logs that are compacted at a time, one a shard: 24 bytes a key. Taken while it is needed.";
-    dynamic log_cleaner_io_buffer_load_factor: f64 = 0.9, "log.cleaner.io.buffer.load.factor", within(0.01, 0.99), "How full that memory may become.";
-    dynamic log_cleaner_io_buffer_size: i32 = 512 * 1024, "log.cleaner.io.buffer.size", within(1024, i32::MAX), "Bytes that compaction reads and writes at once, for all shards.";
+    dynamic log_cleaner_io_buffer_load_factor: f64 = 0.9, "log.cleaner.io.buffer.load.factor", any, "How full that memory may become; below 0.01 and above 0.99 count as these.";
+    dynamic log_cleaner_io_buffer_size: i32 = 512 * 1024, "log.cleaner.io.buffer.size", within(0, i32::MAX), "Bytes that compaction reads and writes at once, for all shards; 1 KiB at least for each.";
     dynamic log_cleaner_io_max_bytes_per_second: f64 = f64::MAX, "log.cleaner.io.max.bytes.per.second", above_zero, "Bytes that compaction reads and writes in a second, on average, for all shards.";
     dynamic log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", within(0, i64::MAX), "How long a shard waits when no log is due for compaction.";
     dynamic durable: bool = true, "ringlane.durable", any, "Acknowledge a record only when it is on disk. False: when it is in the page cache, as Kafka does.";
@@ -65,11 +65,11 @@ settings! {
     fixed spin_us: i64 = 0, "ringlane.spin.us", within(0, 1_000_000), "How long a shard looks for work before it sleeps, in microseconds. Costs CPU when idle, saves wake-ups.";
     fixed receive_buffer_bytes: i32 = 2 * MIB, "ringlane.receive.buffer.bytes", within(65_536, i32::MAX), "Memory for receive buffers, for each shard.";
     fixed socket_request_max_bytes: i32 = 100 * MIB, "socket.request.max.bytes", within(1, i32::MAX), "The largest request; a longer one closes its connection.";
-    fixed queued_max_request_bytes: i64 = -1, "queued.max.request.bytes", within(-1, i64::MAX), "Bytes of requests and answers that connections may hold before they wait. -1: 512 MiB.";
+    fixed queued_max_request_bytes: i64 = -1, "queued.max.request.bytes", any, "Bytes of requests and answers that connections may hold before they wait. 0 or less: 512 MiB.";
     fixed connection_requests_max: i32 = 64, "ringlane.connection.requests.max", within(1, 100_000), "Requests of one connection that may be under way at once.";
     fixed max_connections: i32 = i32::MAX, "max.connections", within(0, i32::MAX), "Connections of the broker; more are closed at once.";
     fixed max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", within(0, i32::MAX), "Connections from one address; more are closed at once.";
-    fixed connections_max_idle_ms: i64 = 600_000, "connections.max.idle.ms", within(1, i64::MAX), "A connection without progress for this long is closed.";
+    fixed connections_max_idle_ms: i64 = 600_000, "connections.max.idle.ms", unlimited_or_at_least_one, "A connection without progress for this long is closed; negative: none is.";
     fixed socket_listen_backlog_size: i32 = 1024, "socket.listen.backlog.size", within(1, i32::MAX), "Connections that may wait to be accepted, for each shard (Kafka: 50; the kernel bounds it by net.core.somaxconn).";
     fixed max_request_partition_size_limit: i32 = 2000, "max.request.partition.size.limit", within(1, i32::MAX), "Partitions that one answer of DescribeTopicPartitions names; a client asks for the rest.";
     fixed fetch_max_bytes: i32 = 55 * MIB, "fetch.max.bytes", within(1024, i32::MAX), "The most that one fetch answers.";

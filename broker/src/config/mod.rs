@@ -1,5 +1,7 @@
 //! Settings: the two tables, and how they are filled from `server.properties` and the command line.
 
+#[cfg(test)]
+mod bounds;
 mod broker;
 mod disk_profile;
 mod load;

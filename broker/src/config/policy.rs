@@ -97,11 +97,11 @@ pub(super) fn gzip_level(level: &i32) -> Result<(), String> {
     }
 }
 
-/// -1 or at least 1: a check for the rows of a settings table.
+/// Negative or at least 1: a check for the rows of a settings table.
 pub(super) fn unlimited_or_at_least_one(value: &i64) -> Result<(), String> {
     match value {
-        -1 | 1.. => Ok(()),
-        _ => Err("must be -1 (unlimited) or at least 1".into()),
+        ..0 | 1.. => Ok(()),
+        0 => Err("must be -1 (unlimited) or at least 1".into()),
     }
 }
 

@@ -17,10 +17,10 @@ settings! {
     dynamic segment_bytes: i32 = broker.log_segment_bytes, "segment.bytes", within(14, i32::MAX), "Size at which a segment file is closed and the next begins.";
     dynamic segment_ms: i64 = broker.log_roll_ms, "segment.ms", within(1, i64::MAX), "Age at which a segment file is closed, in milliseconds.";
     dynamic segment_jitter_ms: i64 = broker.log_roll_jitter_ms, "segment.jitter.ms", within(0, i64::MAX), "A segment file is closed by up to this much earlier than segment.ms, by another part of it each.";
-    dynamic retention_ms: i64 = broker.log_retention_ms, "retention.ms", within(-1, i64::MAX), "Age at which a closed segment is removed, in milliseconds; -1: never.";
+    dynamic retention_ms: i64 = broker.log_retention_ms.max(-1), "retention.ms", within(-1, i64::MAX), "Age at which a closed segment is removed, in milliseconds; -1: never.";
     dynamic retention_bytes: i64 = broker.log_retention_bytes, "retention.bytes", any, "Size of a partition beyond which its oldest segments are removed; -1: none.";
     dynamic file_delete_delay_ms: i64 = broker.log_segment_delete_delay_ms, "file.delete.delay.ms", within(0, i64::MAX), "How long the files of a removed segment stay on disk, under another name.";
-    dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(12, i32::MAX), "Size of an index file at which its segment is closed.";
+    dynamic segment_index_bytes: i32 = broker.log_index_size_max_bytes, "segment.index.bytes", within(4, i32::MAX), "Size of an index file at which its segment is closed.";
     dynamic index_interval_bytes: i32 = broker.log_index_interval_bytes, "index.interval.bytes", within(0, i32::MAX), "Bytes of log between two entries of its index.";
     dynamic message_timestamp_type: TimestampType = broker.log_message_timestamp_type, "message.timestamp.type", any, "CreateTime: records keep the producer's timestamps. LogAppendTime: they get the time of the append.";
     dynamic flush_messages: i64 = broker.log_flush_interval_messages, "flush.messages", within(1, i64::MAX), "Records after which a log that is not durable is synced before more are acknowledged.";

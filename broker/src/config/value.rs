@@ -108,7 +108,8 @@ impl Value for f64 {
     const TYPE: Type = Type::Double;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "must be a number".into())
+        let number = text.parse().ok().filter(|number: &f64| !number.is_nan());
+        number.ok_or_else(|| "must be a number".into())
     }
 
     fn show(&self) -> String {

@@ -1,5 +1,5 @@
-//! What settings may become when they are altered: words that are added to a list or taken out of it, and two settings of
-//! which one bounds the other.
+//! What settings may become when they are altered: words that are added to a list or taken out of it, two settings of
+//! which one bounds the other, and spaces.
 
 use ringlane_wire::ErrorCode;
 use ringlane_wire::messages as m;
@@ -130,4 +130,15 @@ fn a_topics_lags_go_together_with_those_that_it_inherits() {
     assert_eq!(create(&mut connection, "plain", &[]), DONE);
     let other = [("retention.ms", SET, "77")];
     assert_eq!(alter(&mut connection, (TOPIC, "plain"), &other), conflict(5002, 5000));
+}
+
+#[test]
+fn spaces_around_a_value_do_not_count() {
+    let broker = Broker::start(&[]);
+    let mut connection = Raw::connect(&broker.address);
+    let (topic, key) = ((TOPIC, "spaced"), "retention.ms");
+    assert_eq!(create(&mut connection, "spaced", &[(key, " 5 ")]), DONE);
+    assert_eq!(shown(&mut connection, topic, key), "5");
+    assert_eq!(alter(&mut connection, topic, &[(key, SET, "\t6 ")]), DONE);
+    assert_eq!(shown(&mut connection, topic, key), "6");
 }

@@ -70,3 +70,15 @@ fn connections_beyond_the_setting_are_closed_at_once() {
     }
     assert!(Raw::connect(&broker.address).answer().is_none(), "beyond the bound");
 }
+
+#[test]
+fn with_a_negative_bound_no_connection_is_idle_for_too_long() {
+    let broker = Broker::start(&["connections.max.idle.ms=-1"]);
+    let mut quiet = Raw::connect(&broker.address);
+    // Long enough for a bound of nothing, for which this must not be taken.
+    for _ in 0..100 {
+        assert_serves(&broker.address);
+    }
+    quiet.write(&frame(API_VERSIONS, 0, 9, &[]));
+    assert_eq!(quiet.answer().expect("an answer")[..6], [0, 0, 0, 9, 0, 0]);
+}

@@ -239,9 +239,9 @@ fn check(
     settings: &BrokerConfig,
 ) -> Result<(), Refused> {
     known(target, key)?;
-    let invalid = |text: String| (ErrorCode::INVALID_CONFIG, text);
     if matches!(target, ConfigResource::Topic(_)) {
-        return TopicConfig::check(key, value, settings).map_err(invalid);
+        let checked = TopicConfig::check(key, value, settings);
+        return checked.map_err(|text| (ErrorCode::INVALID_CONFIG, text));
     }
     let setting = BrokerConfig::SETTINGS.iter().find(|setting| setting.name == key);
     if !setting.is_some_and(|setting| setting.dynamic) {
@@ -253,7 +253,9 @@ fn check(
     match problem {
         None => Ok(()),
         Some(allowed) => {
-            Err(invalid(format!("Invalid value {value} for configuration {key}: {allowed}")))
+            // Not INVALID_CONFIG as for a topic (`ConfigAdminManager.validateBrokerConfigChange`).
+            let text = format!("Invalid value {value} for configuration {key}: {allowed}");
+            Err((ErrorCode::INVALID_REQUEST, text))
         }
     }
 }

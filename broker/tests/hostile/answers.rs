@@ -101,7 +101,7 @@ fn refused_alterations_write_nothing() {
     };
     let before = controller_log_bytes(&broker);
     assert_eq!(alter("no.such.setting", "1"), ErrorCode::INVALID_CONFIG);
-    assert_eq!(alter("message.max.bytes", "many"), ErrorCode::INVALID_CONFIG);
+    assert_eq!(alter("message.max.bytes", "many"), ErrorCode::INVALID_REQUEST);
     assert_eq!(controller_log_bytes(&broker), before);
     assert_eq!(alter("message.max.bytes", "1000"), ErrorCode::NONE);
     assert!(controller_log_bytes(&broker) > before, "an alteration is in the controller's log");

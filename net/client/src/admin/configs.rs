@@ -111,7 +111,7 @@ impl Admin {
     /// Changes settings, all or none.
     ///
     /// # Errors
-    /// `Refused`: INVALID_CONFIG for an unknown name or a bad value.
+    /// `Refused`: INVALID_CONFIG for an unknown name or a bad value, INVALID_REQUEST for a bad value of a broker.
     pub async fn alter_configs(
         &self,
         of: &ConfigResource,

@@ -15,6 +15,7 @@ mod log_directories;
 mod log_dirs;
 mod memory;
 mod metrics;
+pub mod misnamed;
 mod nodes;
 mod partition;
 mod partitions;

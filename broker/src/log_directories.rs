@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ringlane_batch::{PartitionIndex, TopicId};
+use ringlane_batch::TopicId;
 use ringlane_controller::ClusterImage;
 use ringlane_storage::{LogDirectory, LogKey, StorageError, partition_directory_name};
 use tracing::{error, warn};
 
 use crate::log_dirs::LogDirs;
+use crate::misnamed::{is_missing, logs_in, take_misnamed};
 use crate::recovery::{OpenDirectory, everywhere};
 use crate::server::{StartError, failed};
 use crate::shard::{CONTROLLER_SHARD, Shard};
@@ -114,13 +115,14 @@ impl LogDirectories {
             }
         }
         self.leave_failed(shard);
+        self.refuse_misnamed(shard, image);
         self.place(shard, image);
         let mut recovering = Vec::new();
         for open in &mut self.open {
             recovering.push(Box::pin(async {
                 let recovered = open.recover(shard).await;
                 recovered.map_err(|reason| (open.index, reason))?;
-                let set_aside = open.set_aside_strays(shard, image).await;
+                let set_aside = open.set_aside(shard, image).await;
                 set_aside.map_err(|error| (open.index, error.to_string()))
             }));
         }
@@ -133,6 +135,38 @@ impl LogDirectories {
         self.check(shard)
     }
 
+    /// Leaves out the directories that are not the logs that they say. A log of which there is nothing else stays offline, and
+    /// what journals hold of it is kept: begun empty, it would lose what was acknowledged.
+    fn refuse_misnamed(&mut self, shard: &Shard, image: &ClusterImage) {
+        let all = self.open.iter_mut();
+        let all: Vec<_> = all.map(|open| take_misnamed(&mut open.found, image)).collect();
+        let found = self.open.iter().flat_map(|open| logs_in(&open.found, image));
+        let there: BTreeSet<LogKey> = found.map(|(key, _)| key).collect();
+        let mut missing = BTreeMap::new();
+        for (open, misnamed) in self.open.iter_mut().zip(all) {
+            for misnamed in misnamed {
+                if is_missing(misnamed.key, &misnamed.belongs, &there) {
+                    let (said, right) = (misnamed.sentence(), &misnamed.belongs.name);
+                    let path = open.directory.path().display();
+                    let reason = format!(
+                        "{said} and is not there: it is neither served nor begun empty; rename it to {right} in {path} while the broker is stopped"
+                    );
+                    error!("{reason}");
+                    missing.insert(misnamed.key, reason);
+                } else if !misnamed.belongs.is_in_the_way {
+                    open.misnamed.push(misnamed);
+                }
+            }
+        }
+        for key in missing.keys() {
+            shard.log_dirs.borrow_mut().note_elsewhere(*key);
+        }
+        for open in &mut self.open {
+            // Whichever journal has entries of it.
+            open.refused.extend(missing.clone());
+        }
+    }
+
     /// Takes note of where each log is; the later of two directories with the same log does not serve it.
     fn place(&mut self, shard: &Shard, image: &ClusterImage) {
         let mut log_dirs = shard.log_dirs.borrow_mut();
@@ -140,14 +174,7 @@ impl LogDirectories {
             return;
         }
         for open in &mut self.open {
-            let unnamed = open.found.unnamed.iter().filter_map(|(topic, partition)| {
-                Some((image.topic(topic)?.id, *partition, topic.clone()))
-            });
-            let named = open.found.partitions.iter();
-            let named = named
-                .filter_map(|found| Some((found.topic_id?, found.partition, found.topic.clone())));
-            let all: Vec<(TopicId, PartitionIndex, String)> = named.chain(unnamed).collect();
-            for (id, partition, topic) in all {
+            for ((id, partition), topic) in logs_in(&open.found, image) {
                 let Some(before) = log_dirs.found((id, partition), open.index) else { continue };
                 let (name, path) =
                     (partition_directory_name(&topic, partition), open.directory.path());

@@ -17,7 +17,8 @@ use crate::partition::PartitionKey;
 pub(crate) enum Place {
     /// In the directory of this index in `log.dirs`.
     In(usize),
-    /// It was nowhere at the start, and not every directory was there.
+    /// It was nowhere at the start, and what there is of it may be elsewhere: not every directory was there, or one of another
+    /// name says that it is this log.
     Missing,
 }
 
@@ -111,9 +112,14 @@ impl LogDirs {
         self.is_complete = false;
     }
 
+    /// The log is not where it belongs, and a directory of another name says that it is this log.
+    pub(crate) fn note_elsewhere(&mut self, key: PartitionKey) {
+        self.places.insert(key, Place::Missing);
+    }
+
     /// Whether there is but one answer to where a log belongs.
     pub(crate) fn is_single(&self) -> bool {
-        self.all.len() == 1 && self.is_complete
+        self.all.len() == 1 && self.is_complete && self.places.is_empty()
     }
 
     /// A log was found in a directory. Answers the directory where it had been found before.

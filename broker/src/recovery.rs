@@ -2,20 +2,21 @@
 //! logs, makes durable what it found, and only then are the journals written again. A directory in which any of that
 //! fails goes offline, and the others go on (KIP-112).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ringlane_controller::ClusterImage;
-use ringlane_reactor::Queue;
+use ringlane_reactor::{Disk, Queue};
 use ringlane_storage::{
     Found, LogDirectory, LogKey, LogManager, PartitionDirectory, Recovered, Replayed, StorageError,
-    keep, partition_directory_name, replay, replay_kept,
+    keep, partition_directory_name, replay, replay_kept, stray_directory_name,
 };
 use tracing::{error, warn};
 
+use crate::misnamed::Misnamed;
 use crate::race::join_all;
 use crate::shard::Shard;
 
@@ -26,6 +27,8 @@ pub(crate) struct OpenDirectory {
     pub(crate) directory: LogDirectory,
     /// What lies in it.
     pub(crate) found: Found,
+    /// What of that is not the log that it says: it is set aside.
+    pub(crate) misnamed: Vec<Misnamed>,
     /// Logs in it that must not be opened, and why.
     pub(crate) refused: BTreeMap<LogKey, String>,
     pub(crate) recovered: Arc<Recovered>,
@@ -54,8 +57,8 @@ impl OpenDirectory {
     }
 
     pub(crate) fn new(index: usize, directory: LogDirectory) -> Self {
-        let (found, refused) = (Found::default(), BTreeMap::new());
-        Self { index, directory, found, refused, recovered: Arc::default() }
+        let (found, misnamed, refused) = (Found::default(), Vec::new(), BTreeMap::new());
+        Self { index, directory, found, misnamed, refused, recovered: Arc::default() }
     }
 
     /// Finishes deletions and looks what there is; what was never completely created goes.
@@ -121,11 +124,12 @@ impl OpenDirectory {
         Ok(())
     }
 
-    /// Renames directories of topics that the cluster does not have, so that they are neither served nor lost.
+    /// Renames directories of topics that the cluster does not have, and those that are not the log that they say, so that they
+    /// are neither served nor lost.
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) async fn set_aside_strays(
+    pub(crate) async fn set_aside(
         &mut self,
         shard: &Shard,
         image: &ClusterImage,
@@ -136,25 +140,49 @@ impl OpenDirectory {
         let (known, strays): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.found.partitions).into_iter().partition(is_known);
         self.found.partitions = known;
-        if strays.is_empty() {
-            return Ok(());
+        let strays = strays.into_iter().map(|stray| {
+            let name = partition_directory_name(&stray.topic, stray.partition);
+            let id = stray.topic_id.expect("only whole ones are left");
+            let said = format!(
+                "{name} belongs to a topic ({id}) that the cluster does not have: it is set aside"
+            );
+            (stray, said)
+        });
+        let misnamed = std::mem::take(&mut self.misnamed).into_iter().map(|misnamed| {
+            let said = format!("{}: it is set aside, unread,", misnamed.sentence());
+            (misnamed.directory, said)
+        });
+        let aside: Vec<_> = strays.chain(misnamed).collect();
+        match aside.is_empty() {
+            true => Ok(()),
+            false => self.rename_aside(&shard.reactor.disk(), aside).await,
         }
-        let (disk, parent) = (shard.reactor.disk(), self.directory.path());
-        // What the journals had of them is in their files: for good, before they lose the name that journals know.
+    }
+
+    /// Renames them, each with what is said of it, to names that are free.
+    async fn rename_aside(
+        &self,
+        disk: &Disk,
+        aside: Vec<(PartitionDirectory, String)>,
+    ) -> Result<(), StorageError> {
+        let parent = self.directory.path();
         let io = |tried, path: &Path| {
             let path = path.to_path_buf();
             move |source| StorageError::Io { tried, path, source }
         };
+        // What the journals had of strays is in their files: for good, before they lose the name that journals know.
         disk.sync_file_system(parent).await.map_err(io("sync the file system of", parent))?;
-        for stray in strays {
-            let name = partition_directory_name(&stray.topic, stray.partition);
-            let id = stray.topic_id.expect("only whole ones are left");
-            let aside = format!("{name}.{id}-stray");
-            warn!(
-                "{name} belongs to a topic ({id}) that the cluster does not have: it is set aside as {aside}"
-            );
-            let renamed = disk.rename(&stray.path, &parent.join(aside)).await;
-            renamed.map_err(io("rename", &stray.path))?;
+        let names = disk.list(parent).await.map_err(io("list", parent))?;
+        let mut taken: BTreeSet<String> = names.into_iter().map(|entry| entry.name).collect();
+        for (found, said) in aside {
+            let name = partition_directory_name(&found.topic, found.partition);
+            let id = found.topic_id.expect("only whole ones are left");
+            let mut names = (1..).map(|nth| stray_directory_name(&name, id, nth));
+            let free = names.find(|name| !taken.contains(name)).expect("there are many numbers");
+            warn!("{said} as {free}");
+            let renamed = disk.rename(&found.path, &parent.join(&free)).await;
+            renamed.map_err(io("rename", &found.path))?;
+            taken.insert(free);
         }
         disk.sync_dir(parent).await.map_err(io("sync", parent))
     }

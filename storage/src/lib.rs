@@ -43,7 +43,7 @@ pub use log::{
 pub use log_directory::{Found, LogDirectory, PartitionDirectory};
 pub use manager::{LogManager, RoundStats};
 pub use meta_properties::MetaProperties;
-pub use names::partition_directory_name;
+pub use names::{partition_directory_name, stray_directory_name};
 pub use recovered::Recovered;
 pub use recovery::RecoveryReport;
 pub use replay::{Replayed, replay, replay_kept};

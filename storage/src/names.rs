@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ringlane_batch::{Offset, PartitionIndex};
+use ringlane_batch::{Offset, PartitionIndex, TopicId};
 
 /// The longest name a Linux file system takes, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 const DELETE_SUFFIX: &str = "-delete";
+const STRAY_SUFFIX: &str = "-stray";
 /// What is added to the name of a file that waits for its removal.
 pub(crate) const DELETED_FILE_SUFFIX: &str = ".deleted";
 
@@ -71,8 +72,22 @@ pub(crate) fn parse_partition_directory(name: &str) -> Option<(&str, PartitionIn
 /// What the directory `name` is called while it waits for its removal: `<topic>-<partition>.<32 hex digits>-delete`, the
 /// topic cut where the whole would not fit.
 pub(crate) fn deleted_directory_name(name: &str, unique: u128) -> String {
+    with_suffix(name, &format!(".{unique:032x}{DELETE_SUFFIX}"))
+}
+
+/// What the directory `name` is called that nobody serves and nobody removes: `<topic>-<partition>.<topic id>-stray`, from the
+/// second of the name on (`nth` 2) `<topic>-<partition>.<topic id>.2-stray`; the topic is cut where the whole would not fit.
+pub fn stray_directory_name(name: &str, topic_id: TopicId, nth: u32) -> String {
+    match nth {
+        0 | 1 => with_suffix(name, &format!(".{topic_id}{STRAY_SUFFIX}")),
+        _ => with_suffix(name, &format!(".{topic_id}.{nth}{STRAY_SUFFIX}")),
+    }
+}
+
+/// `<topic>-<partition>` and the suffix, the topic cut where the whole would not fit.
+fn with_suffix(name: &str, suffix: &str) -> String {
     let (topic, partition) = name.rsplit_once('-').unwrap_or((name, "0"));
-    let suffix = format!("-{partition}.{unique:032x}{DELETE_SUFFIX}");
+    let suffix = format!("-{partition}{suffix}");
     let room = NAME_BYTES_MAX.saturating_sub(suffix.len()).min(topic.len());
     let kept = (0..=room).rev().find_map(|len| topic.get(..len)).unwrap_or_default();
     format!("{kept}{suffix}")
@@ -130,5 +145,19 @@ mod tests {
         assert!(is_deleted_directory(&deleted_directory_name("a-0", 5)));
         assert!(!is_deleted_directory("my-delete") && !is_deleted_directory("a.b-delete"));
         assert_eq!(parse_partition_directory(&name), None);
+    }
+
+    #[test]
+    fn a_directory_that_is_set_aside_has_a_name_of_its_own_that_fits() {
+        let id = TopicId([7; 16]);
+        assert_eq!(stray_directory_name("a-b-0", id, 1), format!("a-b-0.{id}-stray"));
+        assert_eq!(stray_directory_name("a-b-0", id, 2), format!("a-b-0.{id}.2-stray"));
+        let long = partition_directory_name(&"t".repeat(249), PartitionIndex(1234));
+        for nth in [1, 2, u32::MAX] {
+            let name = stray_directory_name(&long, id, nth);
+            assert_eq!(name.len(), NAME_BYTES_MAX);
+            assert_eq!(parse_partition_directory(&name), None);
+            assert!(!is_deleted_directory(&name));
+        }
     }
 }

@@ -14,6 +14,7 @@ mod same_name_again;
 mod slow_disk;
 mod sync_error;
 mod torn_tail;
+mod wrong_name;
 
 use ringlane_batch::Codec;
 use ringlane_wire::ErrorCode;

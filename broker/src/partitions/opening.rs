@@ -41,7 +41,7 @@ pub(super) async fn open_all(shard: &Rc<Shard>, missing: Vec<Missing>) {
                 stay_offline(
                     shard,
                     &missing,
-                    "no log directory has it, and one is missing that may",
+                    "no log directory has it under its name, and it may be in one that is missing, or under another name",
                 );
             }
         }

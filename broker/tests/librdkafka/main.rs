@@ -9,6 +9,7 @@ mod bad_batches;
 mod bad_frames;
 mod broker;
 mod clients;
+mod copied_directory;
 mod crash;
 mod few_descriptors;
 mod groups;

@@ -223,6 +223,29 @@ const TABLE: &[Row] = &[
         Then::LogOffline,
     ),
     (
+        "a copy of a log beside it",
+        End::Kill,
+        |files| {
+            for name in files.named("orders-0/") {
+                let bytes = files.get(&name);
+                files.put(&name.replace("orders-0/", "orders.bak-0/"), &bytes);
+            }
+        },
+        Then::Serves,
+    ),
+    (
+        "a log under another name",
+        End::Kill,
+        |files| {
+            for name in files.named("orders-0/") {
+                let bytes = files.get(&name);
+                files.put(&name.replace("orders-0/", "foo-0/"), &bytes);
+                files.remove(&name);
+            }
+        },
+        Then::LogOffline,
+    ),
+    (
         "the directory of another broker",
         End::Stop,
         |files| files.edit("meta.properties", "node.id=1", "node.id=2"),

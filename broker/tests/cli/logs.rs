@@ -385,6 +385,50 @@ fn recovery_knows_strays_by_the_controllers_data_alone() {
     assert!(ended.stderr.contains("no controller's data"), "{}", ended.stderr);
 }
 
+/// What is told of each directory: its name, where its log ends, whether it has a problem, and whether it is set aside.
+fn told(data: &Path) -> Vec<(String, u64, bool, Value)> {
+    let logs: Value =
+        serde_json::from_slice(&log(&["recovery", "--json"], data).stdout).expect("JSON");
+    let told = logs.as_array().expect("an array").iter().map(|log| {
+        let end = log["log_end_offset"].as_u64().expect("a number");
+        let topic = log["topic"].as_str().expect("text").to_owned();
+        (topic, end, !log["problem"].is_null(), log["stray"].clone())
+    });
+    told.collect()
+}
+
+/// The journal alone has the records: which of the directories that say they are the log gets them?
+#[test]
+fn recovery_gives_the_journals_records_to_the_log_and_not_to_its_copies() {
+    let broker = Broker::start(&[]);
+    run(&broker, &["topic", "create", "t", "--partitions", "1"]);
+    run_with(&broker, &["produce", "t"], b"one\ntwo\n");
+    let data = broker.data_directory();
+    let _directory = broker.kill();
+    fs::write(data.join("t-0/00000000000000000000.log"), "").expect("a file");
+    for copied in ["a-0", "t.bak-0"] {
+        fs::create_dir(data.join(copied)).expect("a directory");
+        for (path, bytes) in contents(&data.join("t-0")) {
+            let name = path.file_name().expect("a name");
+            fs::write(data.join(copied).join(name), bytes).expect("a file");
+        }
+    }
+    let of = |topic: &str, end, problem, stray| (String::from(topic), end, problem, stray);
+    let aside = |topic| of(topic, 0, false, json!(true));
+    assert_eq!(told(&data), [aside("a"), of("t", 2, false, json!(false)), aside("t.bak")]);
+    let table = log(&["recovery"], &data);
+    let table = String::from_utf8(table.stdout).expect("text");
+    assert!(table.contains("t.bak-0: says that it is t-0: a start sets it aside"), "{table}");
+
+    // Without the one that is called as it should, it may be any of the others.
+    fs::rename(data.join("t-0"), data.join("away")).expect("renamed");
+    let offline = |topic| of(topic, 0, true, json!(false));
+    assert_eq!(told(&data), ["a", "t.bak"].map(offline));
+    // And nothing tells which of them without the controller's data.
+    fs::rename(data.join("__cluster_metadata-0"), data.join("controller")).expect("renamed");
+    assert_eq!(told(&data), ["a", "t.bak"].map(|topic| of(topic, 2, true, Value::Null)));
+}
+
 /// Every file below `path`, by name, with what is in it.
 fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();

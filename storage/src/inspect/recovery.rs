@@ -44,8 +44,9 @@ pub struct LogRecovery {
     pub topic_id: TopicId,
 }
 
-/// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. `progress` is
-/// told of every so many bytes of segments read.
+/// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. Those for which
+/// `is_log` says no are not the logs that their `partition.metadata` says: of them is told what their files hold, and nothing
+/// that was recorded or journaled counts for them. `progress` is told of every so many bytes of segments read.
 ///
 /// # Errors
 /// The disk's; `Corrupt` for what would keep the broker from starting at all.
@@ -53,6 +54,7 @@ pub async fn log_recoveries(
     disk: &Disk,
     directory: &Path,
     partitions: &[PartitionPath],
+    is_log: &dyn Fn(&PartitionPath, TopicId) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<LogRecovery>, StorageError> {
     check_owner(disk, directory).await?;
@@ -63,20 +65,39 @@ pub async fn log_recoveries(
         journals.read(disk, directory, &recovered, shard).await?;
     }
     journals.read_kept(disk, &recovered).await?;
-    let mut recoveries = Vec::with_capacity(partitions.len());
+    let mut whole = Vec::with_capacity(partitions.len());
     for partition in partitions {
         // A log that was never completely created is removed.
-        let Some(topic_id) = partition_metadata::read(disk, &partition.path).await? else {
+        if let Some(topic_id) = partition_metadata::read(disk, &partition.path).await? {
+            whole.push((partition, topic_id));
+        }
+    }
+    let mut named: BTreeMap<LogKey, Vec<&Path>> = BTreeMap::new();
+    for (partition, topic_id) in whole.iter().filter(|(partition, id)| is_log(partition, *id)) {
+        named.entry((*topic_id, partition.partition)).or_default().push(&partition.path);
+    }
+    let mut recoveries = Vec::with_capacity(whole.len());
+    for (partition, topic_id) in whole {
+        let (key, nothing) = ((topic_id, partition.partition), Overlay::default());
+        if !is_log(partition, topic_id) {
+            let found = recovery(disk, partition, topic_id, None, &nothing, progress);
+            recoveries.push(found.await?);
             continue;
-        };
-        let key = (topic_id, partition.partition);
-        let overlay = journals.logs.remove(&key).unwrap_or_default();
+        }
+        let overlay = journals.logs.get(&key).unwrap_or(&nothing);
         let record = recovered.record(key).map(|record| &**record);
-        let mut found = recovery(disk, partition, topic_id, record, &overlay, progress).await?;
-        found.problem = overlay.damage.or(journals.damaged.clone()).or(found.problem);
+        let mut found = recovery(disk, partition, topic_id, record, overlay, progress).await?;
+        let damage = overlay.damage.clone().or_else(|| journals.damaged.clone());
+        found.problem = damage.or_else(|| same_log(partition, &named[&key])).or(found.problem);
         recoveries.push(found);
     }
     Ok(recoveries)
+}
+
+/// Nothing here tells which of two directories that say they are the same log is the one that a start serves.
+fn same_log(partition: &PartitionPath, named: &[&Path]) -> Option<String> {
+    let other = named.iter().find(|path| **path != partition.path)?.display();
+    Some(format!("{other} says that it is the same log, and nothing here tells which of them is"))
 }
 
 /// Refuses the directory of another product or of a newer version, as a start does. Without the file a start takes it.

@@ -1,11 +1,15 @@
 //! `ringlane log recovery`: what a start would do with each log, without doing it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use ringlane::misnamed::{Claim, is_missing};
+use ringlane_batch::{PartitionIndex, TopicId};
 use ringlane_controller::{ClusterImage, DIRECTORY_NAME, image_on_disk};
 use ringlane_reactor::Reactor;
-use ringlane_storage::inspect::{LogRecovery, Target, log_recoveries};
+use ringlane_storage::LogKey;
+use ringlane_storage::inspect::{LogRecovery, PartitionPath, Target, log_recoveries};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
@@ -16,7 +20,7 @@ use crate::cli::output::{Table, print, print_json};
 /// Say what a start would do with the logs of a data directory: what is synced, where each would end.
 ///
 /// Nothing is changed. A start checks the batches of each log from the position in the file on, after it has written back
-/// what the journals hold. The log of a topic that the cluster does not have it sets aside.
+/// what the journals hold. The log of a topic that the cluster does not have it sets aside, and a copy of a log under another name.
 #[derive(Args, Clone)]
 pub(crate) struct Recovery {
     /// A broker's data directory.
@@ -41,10 +45,6 @@ impl Recovery {
             return Err(Failure::Usage(format!("{dir} is no broker's data directory")));
         };
         warn_if_in_use(&reactor, &self.dir).await;
-        let progress = Progress::new(&reactor, None);
-        let add = |bytes| progress.add(bytes);
-        let logs = log_recoveries(&disk, &self.dir, &partitions, &add).await?;
-        drop(progress);
         let metadata = self.metadata.as_ref().unwrap_or(&self.dir).join(DIRECTORY_NAME);
         let image = image_on_disk(&disk, &metadata).await;
         let image = image.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -52,8 +52,17 @@ impl Recovery {
             let metadata = metadata.display();
             return Err(Failure::Usage(format!("{metadata} has no controller's data")));
         }
-        let told = logs.iter().map(|log| (log, is_stray(log, image.as_ref())));
-        let told: Vec<Told<'_>> = told.collect();
+        let image = image.as_ref();
+        let progress = Progress::new(&reactor, None);
+        let add = |bytes| progress.add(bytes);
+        let is_log = |path: &PartitionPath, id| {
+            !matches!(claim(image, &path.topic, path.partition, id), Some(Claim::Misnamed(_)))
+        };
+        let mut logs = log_recoveries(&disk, &self.dir, &partitions, &is_log, &add).await?;
+        drop(progress);
+        let claims: Vec<_> = logs.iter().map(|log| claim_of(image, log)).collect();
+        judge_misnamed(&mut logs, &claims);
+        let told: Vec<Told<'_>> = logs.iter().zip(&claims).collect();
         match self.json {
             true => print_json(&Value::Array(told.iter().map(log_json).collect()))?,
             false => print_table(&told)?,
@@ -67,11 +76,56 @@ impl Recovery {
     }
 }
 
-/// A log, and whether the cluster has no topic for it; `None` where nothing says what topics there are.
-type Told<'a> = (&'a LogRecovery, Option<bool>);
+/// A log, and what its directory is to the cluster; `None` where nothing says what topics there are.
+type Told<'a> = (&'a LogRecovery, &'a Option<Claim>);
 
-fn is_stray(log: &LogRecovery, image: Option<&ClusterImage>) -> Option<bool> {
-    Some(image?.topic_by_id(log.topic_id).is_none())
+fn claim(
+    image: Option<&ClusterImage>,
+    topic: &str,
+    partition: PartitionIndex,
+    id: TopicId,
+) -> Option<Claim> {
+    Some(Claim::of(image?, topic, partition, id))
+}
+
+fn claim_of(image: Option<&ClusterImage>, log: &LogRecovery) -> Option<Claim> {
+    claim(image, &log.topic, log.partition, log.topic_id)
+}
+
+/// A directory that is not the log that it says is set aside, unless it may be all that there is of that, or is in the way.
+fn judge_misnamed(logs: &mut [LogRecovery], claims: &[Option<Claim>]) {
+    let keys = logs.iter().zip(claims).filter(|(_, claim)| **claim == Some(Claim::Log));
+    let there: BTreeSet<LogKey> = keys.map(|(log, _)| (log.topic_id, log.partition)).collect();
+    for (log, claim) in logs.iter_mut().zip(claims) {
+        let Some(Claim::Misnamed(belongs)) = claim else { continue };
+        let right = &belongs.name;
+        if is_missing((log.topic_id, log.partition), belongs, &there) {
+            log.problem = Some(format!(
+                "it says that it is {right}, which is not in this log directory: if no other has it, rename it to that while the broker is stopped"
+            ));
+        } else if belongs.is_in_the_way {
+            log.problem = Some(format!("it says that it is {right}"));
+        }
+    }
+}
+
+/// Whether a start sets the directory aside.
+fn is_stray((log, claim): &Told<'_>) -> Option<bool> {
+    Some(match claim.as_ref()? {
+        Claim::Log => false,
+        Claim::Stray => true,
+        Claim::Misnamed(_) => log.problem.is_none(),
+    })
+}
+
+/// Why.
+fn why_stray(claim: &Option<Claim>) -> String {
+    match claim {
+        Some(Claim::Misnamed(belongs)) => {
+            format!("says that it is {}: a start sets it aside, unread", belongs.name)
+        }
+        _ => "belongs to a topic that the cluster does not have: a start sets it aside".into(),
+    }
 }
 
 fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
@@ -88,13 +142,13 @@ fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
         ]);
     }
     print(table.text())?;
-    for (log, is_stray) in told {
+    for told in told {
+        let (log, claim) = told;
         if let Some(problem) = &log.problem {
             print(format!("{}: {problem}\n", name(log)))?;
         }
-        if *is_stray == Some(true) {
-            let what = "belongs to a topic that the cluster does not have: a start sets it aside";
-            print(format!("{}: {what}\n", name(log)))?;
+        if is_stray(told) == Some(true) {
+            print(format!("{}: {}\n", name(log), why_stray(claim)))?;
         }
     }
     Ok(())
@@ -104,7 +158,8 @@ fn name(log: &LogRecovery) -> String {
     format!("{}-{}", log.topic, log.partition.0)
 }
 
-fn log_json((log, is_stray): &Told<'_>) -> Value {
+fn log_json(told: &Told<'_>) -> Value {
+    let (log, _) = told;
     json!({
         "topic": log.topic,
         "partition": log.partition.0,
@@ -114,6 +169,6 @@ fn log_json((log, is_stray): &Told<'_>) -> Value {
         "log_end_offset": log.log_end_offset.0,
         "journal_bytes": log.journal_bytes,
         "problem": log.problem,
-        "stray": is_stray,
+        "stray": is_stray(told),
     })
 }

@@ -51,6 +51,8 @@ pub enum StorageError {
     CopyOnWrite(PathBuf),
     /// The log to be created is already there: open it.
     Exists(PathBuf),
+    /// The log to be created was there, and this file keeps records of it: put back, these would get among new ones.
+    Kept(PathBuf),
     /// There is not even space for the first file of a shard's journal.
     NoSpaceForJournal {
         /// The file.
@@ -103,6 +105,11 @@ impl fmt::Display for StorageError {
             Self::CopyOnWrite(path) => write!(
                 f,
                 "{} lies on a file system that copies on write: each write of the journal would move its blocks, and the space reserved for them could run out; put the log directory on ext4 or XFS",
+                path.display()
+            ),
+            Self::Kept(path) => write!(
+                f,
+                "{} keeps records of the log, whose directory is gone: put that back, or remove the file to begin the log empty",
                 path.display()
             ),
             Self::Exists(path) => write!(f, "{} is already there", path.display()),

@@ -92,19 +92,18 @@ async fn directories(shard: &Shard, logs: &LogManager, of: &[Missing]) -> BTreeS
 }
 
 async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
-    if shard.image.current().version() == 0 {
-        for missing in &new {
-            let name = missing.directory_name();
-            warn!(name, "no log directory has the log of this partition: it begins empty");
-        }
-    }
     let wanted = new.iter().map(|missing| NewLog {
         directory: logs.directory().join(missing.directory_name()),
         key: (missing.part.topic.id, missing.index),
         config: missing.part.log_config.clone(),
     });
     let created = Log::create_all(logs, wanted.collect()).await;
+    let is_start = shard.image.current().version() == 0;
     for (missing, created) in new.into_iter().zip(created) {
+        if is_start && !matches!(created, Err(StorageError::Kept(_))) {
+            let name = missing.directory_name();
+            warn!(name, "no log directory has the log of this partition: it begins empty");
+        }
         match created {
             Err(error) if error.is_shortage() => {
                 // Half a log is in the way of the next attempt, and of the next topic of the name.

@@ -39,7 +39,7 @@ impl Log {
     /// returns. What an interrupted creation left there is used.
     ///
     /// # Errors
-    /// `Exists` when there is a log, else the disk's.
+    /// `Exists` when there is a log, `Kept` when there are records of one, else the disk's.
     pub async fn create(
         manager: &LogManager,
         dir: &Path,
@@ -81,6 +81,9 @@ async fn create_alone(manager: LogManager, new: NewLog) -> Result<Log, StorageEr
 async fn begin(manager: LogManager, new: NewLog) -> Result<NewLog, StorageError> {
     if let Some(reason) = manager.is_offline() {
         return Err(StorageError::Offline(reason));
+    }
+    if let Some(kept) = manager.0.recovered.kept(new.key) {
+        return Err(StorageError::Kept(kept.path.clone()));
     }
     let (disk, dir) = (&manager.0.disk, &new.directory);
     disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;

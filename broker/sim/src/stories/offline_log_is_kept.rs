@@ -150,3 +150,41 @@ fn a_topic_that_is_deleted_while_it_is_offline_leaves_its_name_to_a_new_one() {
     cluster.restart(CrashKind::Power);
     assert_eq!(all(&mut cluster, "orders"), ["new"]);
 }
+
+/// Somebody removes the directory of a log that is offline: a log that began empty would get the records that are kept among its
+/// own at a later start.
+#[test]
+fn a_log_does_not_begin_empty_beside_what_is_kept_of_it() {
+    let mut cluster = cluster(5);
+    let host = cluster.broker;
+    put(&mut cluster, "orders", "one").expect("a good disk");
+    cluster.stop();
+    cluster.start();
+    put(&mut cluster, "orders", "two").expect("a good disk");
+    cluster.crash(CrashKind::Power);
+    let path = format!("{DATA}/orders-0/00000000000000000000.log");
+    cluster.simulation.write_file(host, &path, b"").expect("a file");
+    cluster.start();
+    assert_eq!(refusal(&mut cluster), OFFLINE);
+    cluster.crash(CrashKind::Power);
+    for path in cluster.simulation.files(host) {
+        if path.starts_with(&format!("{DATA}/orders-0/")) {
+            cluster.simulation.remove_file(host, &path).expect("it is there");
+        }
+    }
+    for _ in 0..2 {
+        cluster.start();
+        assert_eq!(refusal(&mut cluster), OFFLINE);
+        assert_eq!(kept(&cluster).len(), 1);
+        churn(&mut cluster);
+        cluster.crash(CrashKind::Power);
+    }
+    let file = kept(&cluster).swap_remove(0);
+    cluster.simulation.remove_file(host, &file).expect("it is there");
+    cluster.start();
+    for (offset, value) in (0..).zip(["new", "newer", "newest"]) {
+        assert_eq!(put(&mut cluster, "orders", value).ok(), Some(offset));
+    }
+    cluster.restart(CrashKind::Power);
+    assert_eq!(all(&mut cluster, "orders"), ["new", "newer", "newest"]);
+}

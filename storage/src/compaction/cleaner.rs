@@ -16,6 +16,9 @@ use crate::log::Log;
 use crate::names::Kind;
 use crate::segment::header_at;
 
+/// A look that finds nothing waits for nothing either: one after the other, they would be all that the shard does.
+const BACKOFF_MIN: Duration = Duration::from_millis(1);
+
 /// A log that may be cleaned, if it is compacted at all.
 #[derive(Clone, Debug)]
 pub struct Cleanable {
@@ -71,7 +74,8 @@ impl Cleaner {
     pub async fn run(&self, logs: impl Fn() -> Vec<Cleanable>) {
         loop {
             if self.clean_dirtiest(logs()).await.is_none() {
-                let backoff = Duration::from_millis(self.config.borrow().backoff_ms);
+                let backoff =
+                    Duration::from_millis(self.config.borrow().backoff_ms).max(BACKOFF_MIN);
                 // Either way it is time to look again.
                 let _ = self.reactor.timeout(backoff, self.config_changed.notified()).await;
             }

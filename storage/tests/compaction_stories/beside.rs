@@ -52,6 +52,23 @@ fn a_cleaner_that_waits_for_its_next_look_obeys_a_shorter_wait() {
 }
 
 #[test]
+fn a_cleaner_that_looks_without_end_lets_others_run() {
+    let (mut simulation, host) = filled(4, 200, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, LogConfig { compaction: None, ..small() }).await;
+        let always = CleanerConfig { backoff_ms: 0, ..CleanerConfig::default() };
+        let (cleaner, cleaned) = (Cleaner::new(&reactor, always), log.clone());
+        let endless = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+            let last_stable = cleaned.log_end().offset();
+            cleaner.run(|| vec![Cleanable { log: cleaned.clone(), last_stable }]).await;
+        });
+        reactor.yield_now().await;
+        append(&log, batch(1)).await;
+        drop(endless);
+    });
+}
+
+#[test]
 fn a_log_that_is_not_to_be_compacted_any_more_is_left_as_it_is() {
     for seed in seeds(40) {
         let (mut simulation, host) = filled(seed, 80, compacted(COMPACTION));

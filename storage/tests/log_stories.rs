@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use ringlane_batch::{
     BatchView, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType,
@@ -58,6 +60,57 @@ fn a_log_that_is_not_durable_syncs_with_its_checkpoint() {
         log.set_config(LogConfig { durable: true, ..config });
         durable(&log).await;
     });
+}
+
+/// There is always something appended during a sync.
+#[test]
+fn what_is_synced_is_acknowledged_while_more_comes() {
+    run(|reactor| async move {
+        let config = LogConfig { durable: false, flush_messages: 1, ..LogConfig::default() };
+        let log = create(&reactor, config).await;
+        for n in 0..2000 {
+            append(&log, batch(n)).await;
+            reactor.sleep(Duration::from_micros(1)).await;
+        }
+        let behind = log.log_end().0 - log.acknowledgeable_end().0;
+        assert!(behind < 1000, "{behind} of 2000 wait");
+        durable(&log).await;
+        assert_eq!(log.acknowledgeable_end(), log.log_end().offset());
+    });
+}
+
+/// Kafka's flush.ms is nothing that anybody waits for.
+#[test]
+fn what_comes_while_flush_ms_syncs_is_acknowledged_at_once() {
+    run(|reactor| async move {
+        let config = LogConfig { durable: false, flush_ms: 1, ..LogConfig::default() };
+        let log = create(&reactor, config).await;
+        for n in 0..200 {
+            append(&log, batch(n)).await;
+            assert_eq!(log.acknowledgeable_end(), log.log_end().offset());
+            reactor.sleep(Duration::from_micros(20)).await;
+        }
+        durable(&log).await;
+    });
+}
+
+/// While a sync that nobody waits for is on its way.
+#[test]
+fn flush_messages_is_waited_for_beside_flush_ms() {
+    for delay_us in 1000..1100 {
+        run(move |reactor| async move {
+            let (flush_messages, flush_ms) = (2, 1);
+            let config =
+                LogConfig { durable: false, flush_messages, flush_ms, ..LogConfig::default() };
+            let log = create(&reactor, config).await;
+            append(&log, batch(1)).await;
+            reactor.sleep(Duration::from_micros(delay_us)).await;
+            let second = append(&log, batch(2)).await.base_offset;
+            let waits_from = second.max(log.durable_end().offset());
+            assert!(log.acknowledgeable_end() <= waits_from, "after {delay_us} µs");
+            durable(&log).await;
+        });
+    }
 }
 
 #[test]

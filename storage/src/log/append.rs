@@ -351,7 +351,7 @@ impl State {
             self.unflushed_records += end.distance_from(base_offset).unsigned_abs();
             if self.unflushed_records >= self.config.flush_messages {
                 self.unflushed_records = 0;
-                let from = self.flush_due.map_or(base_offset, |due| due.from);
+                let from = self.flush_due.map_or(base_offset, |due| due.from.min(base_offset));
                 self.flush_due = Some(FlushDue { from, end });
             }
             return None;

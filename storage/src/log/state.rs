@@ -37,13 +37,19 @@ enum Status {
 /// A sync that `flush.messages` or `flush.ms` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlushDue {
-    /// Nothing from here on is acknowledged before.
+    /// Nothing from here on is acknowledged before; the largest offset where nobody waits.
     pub(crate) from: Offset,
     /// What it must cover.
     pub(crate) end: Offset,
 }
 
 impl FlushDue {
+    /// Synced as far as `durable`, which is not all that it must cover: under load there is always more, and what is synced
+    /// need not wait for that.
+    pub(crate) fn synced_to(self, durable: Offset) -> Self {
+        Self { from: self.from.max(durable), ..self }
+    }
+
     /// What is left of it when the log is cut at `end`.
     pub(crate) fn cut(self, end: Offset) -> Option<Self> {
         (self.from < end).then(|| Self { from: self.from, end: self.end.min(end) })

@@ -13,6 +13,7 @@ use std::time::Duration;
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset};
 use ringlane_reactor::Queue;
 
+use super::state::FlushDue;
 use super::{Log, Shared, State};
 use crate::error::{StorageError, is_not_begun};
 use crate::journal::{Client, Seat};
@@ -72,7 +73,8 @@ impl State {
         self.move_offsets(|offsets| offsets.durable = offsets.durable.max(end));
         self.count_journal();
         let durable = self.offsets().durable.offset();
-        self.flush_due = self.flush_due.filter(|due| due.end > durable);
+        let due = self.flush_due.filter(|due| due.end > durable);
+        self.flush_due = due.map(|due| due.synced_to(durable));
     }
 
     /// The journal holds, durably, every entry of the log up to `sequence`.
@@ -238,8 +240,8 @@ impl State {
         self.flush_timer_armed = false;
         let (durable, end) = (self.offsets().durable.offset(), self.offsets().end.offset());
         if durable < end {
-            // Nobody waits for it: what was acknowledged stays so.
-            self.flush_due.get_or_insert(super::state::FlushDue { from: end, end });
+            // Nobody waits for it.
+            self.flush_due.get_or_insert(FlushDue { from: Offset(i64::MAX), end });
         }
     }
 }

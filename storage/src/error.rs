@@ -256,6 +256,18 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 impl StorageError {
+    /// The error of one of several for which the same was tried.
+    pub(crate) fn of_another(&self) -> Self {
+        match self {
+            Self::Io { tried, path, source } if self.is_shortage() => {
+                let code = source.raw_os_error().map(io::Error::from_raw_os_error);
+                let source = code.unwrap_or_else(|| source.kind().into());
+                Self::Io { tried, path: path.clone(), source }
+            }
+            other => Self::Offline(other.to_string()),
+        }
+    }
+
     /// Whether space, a descriptor or a thread was missing: what failed can be done once there is some.
     pub fn is_shortage(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_shortage(source))

@@ -7,6 +7,7 @@ mod cores_come_and_go;
 mod crash_during_topic_creation;
 mod disk_full;
 mod disk_lies;
+mod few_descriptors;
 mod offline_log_is_kept;
 mod one_directory_fails;
 mod same_log_twice;

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::{AT_ONCE_MAX, Offline, TopicPart};
 use crate::log_dirs::Place;
-use crate::partition::Partition;
+use crate::partition::{Partition, PartitionKey};
 use crate::race::join_all;
 use crate::shard::Shard;
 
@@ -26,6 +26,10 @@ pub(super) struct Missing {
 }
 
 impl Missing {
+    fn key(&self) -> PartitionKey {
+        (self.part.topic.id, self.index)
+    }
+
     fn directory_name(&self) -> String {
         self.part.directory_name(self.index)
     }
@@ -63,9 +67,14 @@ pub(super) async fn open_all(shard: &Rc<Shard>, missing: Vec<Missing>) {
 
 async fn open_in(shard: &Rc<Shard>, logs: &LogManager, missing: Vec<Missing>) {
     let there = directories(shard, logs, &missing).await;
-    let is_there = |missing: &Missing| there.contains(&missing.directory_name());
-    let (there, new): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
-    create(shard, logs, new).await;
+    // One that waits has perhaps half a log: its creation ends that, and finds out whether it is a whole one.
+    let waits = |missing: &Missing| {
+        let offline = shard.partitions.offline.borrow();
+        offline.get(&missing.key()).is_some_and(|offline| offline.waits_for_space)
+    };
+    let is_there = |missing: &Missing| there.contains(&missing.directory_name()) && !waits(missing);
+    let (mut there, new): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_there);
+    there.extend(create(shard, logs, new).await);
     let (task_shard, task_logs) = (shard.clone(), logs.clone());
     let open = async move |missing: Missing| open(&task_shard, &task_logs, missing).await;
     shard.reactor.for_each(Queue::Client, logs.at_a_time(AT_ONCE_MAX), there, open).await;
@@ -91,13 +100,15 @@ async fn directories(shard: &Shard, logs: &LogManager, of: &[Missing]) -> BTreeS
     found
 }
 
-async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
+/// Creates the logs; answers which are there already.
+async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) -> Vec<Missing> {
     let wanted = new.iter().map(|missing| NewLog {
         directory: logs.directory().join(missing.directory_name()),
-        key: (missing.part.topic.id, missing.index),
+        key: missing.key(),
         config: missing.part.log_config.clone(),
     });
     let created = Log::create_all(logs, wanted.collect()).await;
+    let mut there = Vec::new();
     let is_start = shard.image.current().version() == 0;
     for (missing, created) in new.into_iter().zip(created) {
         if is_start && !matches!(created, Err(StorageError::Kept(_))) {
@@ -111,14 +122,16 @@ async fn create(shard: &Rc<Shard>, logs: &LogManager, new: Vec<Missing>) {
                 let _ = shard.reactor.disk().remove_dir_all(&directory).await;
                 wait_for_space(shard, &missing, &error.to_string());
             }
+            Err(StorageError::Exists(_)) => there.push(missing),
             created => lead(shard, logs, &missing, created),
         }
     }
+    there
 }
 
 async fn open(shard: &Rc<Shard>, logs: &LogManager, missing: Missing) {
     let directory = logs.directory().join(missing.directory_name());
-    let key = (missing.part.topic.id, missing.index);
+    let key = missing.key();
     let opened = Log::open(logs, &directory, key, missing.part.log_config.clone()).await;
     lead(shard, logs, &missing, opened.map(|(log, _report)| log));
 }

@@ -135,7 +135,7 @@ async fn synced(
     done: Vec<Result<NewLog, StorageError>>,
 ) -> Vec<Result<NewLog, StorageError>> {
     let Err(error) = manager.sync_file_system().await else { return done };
-    let failed = || StorageError::Offline(error.to_string());
+    let failed = || error.of_another();
     done.into_iter().map(|done| done.and_then(|_| Err(failed()))).collect()
 }
 

@@ -137,7 +137,8 @@ impl Log {
         remove(&self.0.manager, &self.directory(), self.key()).await
     }
 
-    /// The same for a log that could not be opened. Nothing happens where `dir` is not there, or another topic's of that name.
+    /// The same for a log that could not be opened, or of which only a half was created. Nothing happens where `dir` is not
+    /// there, or another topic's of that name.
     ///
     /// # Errors
     /// The disk's.
@@ -148,7 +149,13 @@ impl Log {
     ) -> Result<(), StorageError> {
         match partition_metadata::read(&manager.0.disk, dir).await? {
             Some(id) if id == key.0 => remove(manager, dir, key).await,
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => match manager.0.disk.remove_dir_all(dir).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(StorageError::io("remove", dir)(error))
+                }
+                _ => Ok(()),
+            },
         }
     }
 }

@@ -76,7 +76,7 @@ pub struct DiskFaults {
     pub slow_one_in: u64,
     /// What the disk holds, in bytes.
     pub capacity_bytes: u64,
-    /// Nothing more can be opened (EMFILE): no file, and no directory to be synced or listed.
+    /// Nothing more can be opened (EMFILE): no file, and no directory to be synced, listed or removed with what is in it.
     pub no_descriptors: bool,
     /// There is no thread for a sync of the file system (EAGAIN), and none begins.
     pub no_threads: bool,

@@ -250,6 +250,7 @@ impl Disk {
 
     pub(in crate::sim) fn remove_all(&mut self, path: &Path) -> io::Result<()> {
         self.check_path(path)?;
+        self.check_descriptors()?;
         let some = self.rng.below(16);
         let part = |tree: &mut Tree, _: &mut Rng| _ = tree.remove_all(path, some);
         let result = self.operate(part, |tree, _| tree.remove_all(path, u64::MAX));

@@ -56,6 +56,12 @@ pub(crate) async fn read(disk: &Disk, dir: &Path) -> Result<Option<TopicId>, Sto
     }
 }
 
+/// The file is not there, and something else is.
+pub(crate) fn missing(dir: &Path) -> StorageError {
+    let reason = "is missing, and without it nobody knows whose records are beside it: put it back while the broker is stopped";
+    StorageError::corrupt(&path(dir), reason)
+}
+
 fn encode(topic_id: TopicId) -> String {
     format!("version: 0\ntopic_id: {topic_id}")
 }

@@ -45,9 +45,7 @@ impl Log {
                 let reason = format!("belongs to the topic with the id {other}, not to {}", key.0);
                 return Err(StorageError::corrupt(&path, reason));
             }
-            None => {
-                return Err(StorageError::corrupt(&path, "is missing: its log was never created"));
-            }
+            None => return Err(partition_metadata::missing(dir)),
         }
         let found = manager.0.recovered.log(key);
         let now_ms = reactor.wall_clock_ms();

@@ -214,6 +214,12 @@ const TABLE: &[Row] = &[
         Then::LogOffline,
     ),
     (
+        "a partition.metadata that is missing beside records",
+        End::Kill,
+        |files| files.remove("orders-0/partition.metadata"),
+        Then::LogOffline,
+    ),
+    (
         "a partition.metadata of another topic",
         End::Stop,
         |files| {

@@ -125,7 +125,10 @@ impl Builder {
 
     fn add(&mut self, batch: &Batch) {
         let (timestamp, last) = (batch.max_timestamp, batch.last_offset);
-        if timestamp > self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp) {
+        // A batch that compaction left as a header says when records were written that are gone.
+        let is_largest =
+            timestamp > self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp);
+        if batch.record_count > 0 && is_largest {
             self.max_timestamp = Some(TimeEntry { timestamp, offset: last });
         }
         // Positions beyond 4 GiB have no entry: no segment of ours is that long.

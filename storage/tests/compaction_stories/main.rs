@@ -13,6 +13,7 @@ use common::*;
 use ringlane_batch::{BatchBuilder, BatchFields, Codec, Offset, TimestampMs, batches};
 use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
+use ringlane_storage::inspect::{rebuild_index, verify_log};
 use ringlane_storage::{
     Cleanable, Cleaned, Cleaner, CleanerConfig, CompactionConfig, Log, LogConfig,
 };
@@ -245,5 +246,25 @@ fn nothing_is_touched_from_the_last_stable_offset_on() {
         assert!(cleaned.to.0 <= 60);
         let found = rows(&log).await;
         assert!((60..100).all(|n| found.iter().any(|row| row.0 == n)));
+    });
+}
+
+/// A producer's last batch stays as a header, with a timestamp of records that are gone.
+#[test]
+fn indexes_of_a_compacted_log_that_are_built_anew_are_right() {
+    let (mut simulation, host) = world(Options::seed(5));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, compacted(COMPACTION)).await;
+        append(&log, batch_of(&[5000], 50, Some((1, 0, 0)))).await;
+        put(&log, 10, "key", Some(b"newer")).await;
+        fill(&log, 60).await;
+        clean(&reactor, &log).await.expect("it is due");
+        log.close().await.expect("a good disk");
+        let disk = reactor.disk();
+        for name in names(&reactor, &dir()).await.iter().filter(|name| name.ends_with(".log")) {
+            rebuild_index(&disk, &dir().join(name), 100, &|_| {}).await.expect("a good disk");
+        }
+        let report = verify_log(&disk, &dir(), &|_| ()).await.expect("a good disk");
+        assert_eq!(report.problems, []);
     });
 }

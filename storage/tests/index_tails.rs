@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::*;
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
 use ringlane_reactor::{OpenOptions, Reactor};
-use ringlane_storage::inspect::rebuild_index;
+use ringlane_storage::inspect::{rebuild_index, verify_log};
 use ringlane_storage::{Log, LogConfig};
 
 /// A few more than wait in memory at once: half of the entries are in the files, the others wait.
@@ -121,4 +121,28 @@ fn entries_that_wait_do_not_follow_an_index_that_was_built_anew() {
         }
     });
     assert_eq!(indexes_after_a_power_cut(&mut simulation, host), expected(BATCHES));
+}
+
+/// Somebody builds the indexes anew with fewer entries, of what the record knows and of what came later.
+#[test]
+fn entries_behind_the_recovery_point_are_not_taken_for_those_before_it() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        // Nothing waits in the record: the files have all.
+        checkpointed(&reactor, 10).await.close().await.unwrap();
+        let log = open(&reactor, dense()).await;
+        for n in 10..100 {
+            append(&log, batch(n)).await;
+        }
+        durable(&log).await;
+        std::mem::forget(log);
+    });
+    simulation.crash(host, CrashKind::Process);
+    simulation.block_on(host, |reactor| async move {
+        let (disk, path) = (reactor.disk(), dir().join("00000000000000000000.log"));
+        rebuild_index(&disk, &path, 500, &|_| {}).await.unwrap();
+        open(&reactor, dense()).await.close().await.unwrap();
+        let report = verify_log(&disk, &dir(), &|_| ()).await.unwrap();
+        assert_eq!(report.problems, []);
+    });
 }

@@ -71,10 +71,14 @@ impl Start {
         !self.offset_tail.is_empty() || !self.time_tail.is_empty()
     }
 
-    /// Whether the entries that were not written follow those in the files: somebody may have built these anew.
+    /// Whether the entries that stay are of what lies before the recovery point, and those that were not written follow them:
+    /// somebody may have built the files anew.
     pub(super) async fn tail_follows(&self, files: &Files) -> std::io::Result<bool> {
         let offset = last_entry(&files.offset_index, self.base, self.offset_entries).await?;
         let time = last_entry(&files.time_index, self.base, self.time_entries).await?;
+        let lies_before = |last: Offset| last < self.offset;
+        let are_before = offset.is_none_or(|last: OffsetEntry| lies_before(last.offset))
+            && time.is_none_or(|last: TimeEntry| lies_before(last.offset));
         let offset_follows = offset
             .zip(self.offset_tail.first())
             .is_none_or(|(last, next): (OffsetEntry, _)| last.offset < next.offset);
@@ -82,7 +86,7 @@ impl Start {
             time.zip(self.time_tail.first()).is_none_or(|(last, next): (TimeEntry, _)| {
                 last.offset < next.offset && last.timestamp < next.timestamp
             });
-        Ok(offset_follows && time_follows)
+        Ok(are_before && offset_follows && time_follows)
     }
 
     /// The bytes of the offset and time index entries that stay.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use ringlane_client::Error;
 use ringlane_wire::ErrorCode;
 
+use super::output::tell;
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -24,11 +26,11 @@ impl Failure {
         match self {
             Self::Unread => ExitCode::SUCCESS,
             Self::Failed(_) => {
-                eprintln!("ringlane: {self}");
+                tell(format!("ringlane: {self}"));
                 ExitCode::FAILURE
             }
             Self::Usage(_) => {
-                eprintln!("ringlane: {self} (see --help)");
+                tell(format!("ringlane: {self} (see --help)"));
                 ExitCode::from(2)
             }
         }

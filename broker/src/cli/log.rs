@@ -10,6 +10,7 @@ use ringlane_storage::StorageError;
 use ringlane_storage::inspect::{self, PartitionPath, Target};
 
 use super::failure::Failure;
+use super::output::tell;
 
 mod dump;
 mod index;
@@ -89,9 +90,9 @@ async fn partitions(reactor: &Reactor, path: &Path) -> Result<Vec<PartitionPath>
 async fn warn_if_in_use(reactor: &Reactor, dir: &Path) {
     // Other errors do not matter: a directory of someone else's, or read-only, can be looked at all the same.
     if let Err(StorageError::InUse(dir)) = inspect::lock(&reactor.disk(), dir).await {
-        eprintln!(
+        tell(format!(
             "ringlane: a broker runs on {}: the newest batches and index entries may look incomplete",
             dir.display()
-        );
+        ));
     }
 }

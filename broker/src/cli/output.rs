@@ -11,6 +11,11 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     written.map_err(|error| Failure::output(&error))
 }
 
+/// Says something on standard error. Whoever closed that, or let it fill up, does not want to know.
+pub(crate) fn tell(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+}
+
 /// Prints a JSON value, in lines that a person can read too.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(format!("{value:#}\n"))

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ringlane_reactor::{Queue, Reactor, Task};
 
+use super::output::tell;
+
 /// Nothing is told before.
 const QUIET: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,7 +36,7 @@ impl Progress {
             // A log file is not written over: it gets the end alone.
             while io::stderr().is_terminal() {
                 of.told.set(true);
-                eprint!("\r{verb} {}", of.text());
+                let _ = write!(io::stderr(), "\r{verb} {}", of.text());
                 let _ = io::stderr().flush();
                 own.sleep(INTERVAL).await;
             }
@@ -56,7 +58,7 @@ impl Progress {
     /// Tells the end: `verb`, how much, and `what`.
     pub(crate) fn end(self, verb: &str, what: &str) {
         let start = if self.counts.told.get() { "\r" } else { "" };
-        eprintln!("{start}{verb} {} {what}", self.counts.text());
+        tell(format!("{start}{verb} {} {what}", self.counts.text()));
     }
 }
 

@@ -28,6 +28,14 @@ fn without_a_broker_the_address_and_the_remedy_are_named() {
 }
 
 #[test]
+fn who_cannot_be_told_why_learns_it_by_the_code() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_ringlane"));
+    verify.args(["log", "verify", "/no/such/directory"]).stderr(full);
+    assert_eq!(verify.status().expect("the binary runs").code(), Some(1));
+}
+
+#[test]
 fn what_is_asked_wrongly_ends_with_2() {
     let broker = Broker::start(&[]);
     run(&broker, &["topic", "create", "t", "--partitions", "1"]);

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ringlane_reactor::{Queue, Reactor, Task};
 
+use crate::cli::output::tell;
+
 /// Nothing is told before.
 const QUIET: Duration = Duration::from_secs(2);
 /// On a terminal, where the line is written over, and in a file, where it is not.
@@ -32,10 +34,10 @@ impl Progress {
                 let text = text(read.get(), total_bytes);
                 if is_terminal {
                     tells.set(true);
-                    eprint!("\r{text}");
-                    let _ = io::stderr().flush();
+                    let mut stderr = io::stderr();
+                    let _ = write!(stderr, "\r{text}").and_then(|()| stderr.flush());
                 } else {
-                    eprintln!("{text}");
+                    tell(text);
                 }
                 own.sleep(if is_terminal { INTERVAL } else { INTERVAL_IN_FILE }).await;
             }
@@ -52,7 +54,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.told.get() {
-            eprintln!();
+            tell("");
         }
     }
 }

@@ -146,3 +146,20 @@ fn entries_behind_the_recovery_point_are_not_taken_for_those_before_it() {
         assert_eq!(report.problems, []);
     });
 }
+
+/// The indexes under their names are those of the new segment perhaps.
+#[test]
+fn no_index_is_built_anew_in_the_midst_of_a_swap() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        checkpointed(&reactor, 10).await.close().await.unwrap();
+    });
+    let path = dir().join("00000000000000000000.log");
+    simulation.write_file(host, path.with_extension("log.swap"), b"the new one").unwrap();
+    simulation.block_on(host, |reactor| async move {
+        let before = indexes(&reactor).await;
+        let refused = rebuild_index(&reactor.disk(), &path, 500, &|_| {}).await.unwrap_err();
+        assert!(refused.to_string().contains("a start of the broker completes it"), "{refused}");
+        assert_eq!(indexes(&reactor).await, before);
+    });
+}

@@ -11,6 +11,7 @@ use super::problem::{Problem, Remedy};
 use super::scan::{Found, SegmentScan};
 use super::verify::open;
 use super::{Batch, FileKind};
+use crate::compaction::swap::{self, SWAP};
 use crate::error::StorageError;
 use crate::names::Kind;
 use crate::segment::{Entry, OffsetEntry, TimeEntry};
@@ -79,6 +80,12 @@ pub async fn rebuild_index(
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut scan = SegmentScan::open(disk, path).await?;
     let base = scan.base();
+    // The indexes are perhaps those of the new segment already: a start would put its log beside what is built from the old.
+    let swap = swap::path(dir, Kind::Log, base, SWAP);
+    if disk.metadata(&swap).await.is_ok() {
+        let reason = "decides a compaction that was interrupted: a start of the broker completes it, and after that the indexes can be looked at";
+        return Err(StorageError::corrupt(&swap, reason));
+    }
     let mut builder = Builder::new(base, interval_bytes);
     while let Some(found) = scan.next().await.map_err(StorageError::io("read", path))? {
         progress(scan.take_read_bytes());

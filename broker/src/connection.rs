@@ -16,7 +16,7 @@ use ringlane_wire::frame::FrameAssembler;
 use tracing::{debug, info};
 
 use crate::apis::{self, Answer, Started};
-use crate::memory::Account;
+use crate::memory::{Account, Held};
 use crate::race::{Either, race};
 use crate::shard::Shard;
 
@@ -49,10 +49,11 @@ struct Connection {
     refused: RefCell<Option<String>>,
 }
 
-/// An answer that is on its way, and the bytes of its request, which are held until then.
+/// An answer that is on its way, and the bytes of its request, which are held until then, or longer by work that goes on
+/// without the connection.
 struct Pending {
     started: Started,
-    request_bytes: usize,
+    _request: Rc<Held>,
 }
 
 /// Serves `stream` until it ends.
@@ -77,6 +78,7 @@ pub(crate) async fn run(shard: Rc<Shard>, stream: Stream) {
         // Without it nothing is answered any more, and the reader may be waiting for that.
         Either::Second(Either::Second(())) => End::Gone,
     };
+    connection.account.leave();
     connection.stream.shutdown();
     let refused = connection.refused.take();
     match (end, refused) {
@@ -96,6 +98,7 @@ async fn read_requests(connection: &Rc<Connection>) -> End {
     let shard = &connection.shard;
     let mut assembler = FrameAssembler::new(shard.config.socket_request_max_bytes as usize);
     let mut frames: VecDeque<Bytes> = VecDeque::new();
+    let mut received = connection.account.take(0);
     loop {
         connection.account.wait_to_read(&shard.reactor).await;
         let chunk = match connection.stream.read().await {
@@ -104,7 +107,7 @@ async fn read_requests(connection: &Rc<Connection>) -> End {
         };
         connection.account.progressed(shard.reactor.now());
         shard.metrics.bytes_received.add(chunk.len() as u64);
-        connection.account.add(chunk.len());
+        received.grow(chunk.len());
         if let Err(error) = assembler.push(&chunk, &mut |frame| frames.push_back(frame)) {
             return End::Refused(error.to_string());
         }
@@ -112,25 +115,25 @@ async fn read_requests(connection: &Rc<Connection>) -> End {
         connection.account.set_receiving(!assembler.is_at_boundary());
         while let Some(frame) = frames.pop_front() {
             // The four bytes of its length came with it.
-            connection.account.release(4);
-            if let Err(reason) = begin(connection, frame).await {
+            drop(received.split(4));
+            let request = received.split(frame.len());
+            if let Err(reason) = begin(connection, frame, request).await {
                 return End::Refused(reason);
             }
         }
     }
 }
 
-/// Begins one request and queues its answer.
-async fn begin(connection: &Rc<Connection>, frame: Bytes) -> Result<(), String> {
-    let request_bytes = frame.len();
+/// Begins the request in `frame`, whose bytes `held` has, and queues its answer.
+async fn begin(connection: &Connection, frame: Bytes, held: Held) -> Result<(), String> {
+    let held = Rc::new(held);
     while connection.answers.borrow().len()
         >= connection.shard.config.connection_requests_max as usize
     {
         connection.popped.notified().await;
     }
-    let started =
-        apis::start(&connection.shard, &connection.stream, &connection.account, frame).await?;
-    connection.answers.borrow_mut().push_back(Pending { started, request_bytes });
+    let started = apis::start(&connection.shard, &connection.stream, &held, frame).await?;
+    connection.answers.borrow_mut().push_back(Pending { started, _request: held });
     connection.pushed.notify_all();
     Ok(())
 }
@@ -161,7 +164,7 @@ async fn next_answers(connection: &Connection) -> Result<Vec<Bytes>, String> {
         };
         let mut parts = Vec::new();
         let answer = poll_fn(|cx| front.started.poll(cx)).await;
-        take(connection, front.request_bytes, answer, &mut parts)?;
+        take(connection, front, answer, &mut parts)?;
         add_ready(connection, &mut parts).await?;
         if !parts.is_empty() {
             return Ok(parts);
@@ -180,7 +183,7 @@ async fn add_ready(connection: &Connection, parts: &mut Vec<Bytes>) -> Result<()
                 connection.answers.borrow_mut().push_front(next);
                 break;
             };
-            take(connection, next.request_bytes, answer, parts)?;
+            take(connection, next, answer, parts)?;
         }
         Poll::Ready(Ok(()))
     })
@@ -189,11 +192,11 @@ async fn add_ready(connection: &Connection, parts: &mut Vec<Bytes>) -> Result<()
 
 fn take(
     connection: &Connection,
-    request_bytes: usize,
+    pending: Pending,
     answer: Answer,
     parts: &mut Vec<Bytes>,
 ) -> Result<(), String> {
-    connection.account.release(request_bytes);
+    drop(pending);
     connection.popped.notify_all();
     match answer {
         Answer::Send(answer) => parts.extend(answer),
@@ -206,7 +209,7 @@ fn take(
 async fn send(connection: &Connection, mut parts: Vec<Bytes>) -> io::Result<()> {
     let account = &connection.account;
     let bytes: usize = parts.iter().map(Bytes::len).sum();
-    account.add(bytes);
+    let held = account.take(bytes);
     account.set_sending(true);
     let mut sent = Ok(());
     // A large answer leaves in pieces, so that a client that takes it slowly is seen to take it.
@@ -215,7 +218,7 @@ async fn send(connection: &Connection, mut parts: Vec<Bytes>) -> io::Result<()> 
         account.progressed(connection.shard.reactor.now());
     }
     account.set_sending(false);
-    account.release(bytes);
+    drop(held);
     connection.shard.metrics.bytes_sent.add(bytes as u64);
     sent
 }

@@ -1,5 +1,6 @@
 //! The bytes that a shard's connections hold: requests received and not yet answered, answers not yet taken. At the bound
-//! connections wait; of those that then do not move, the one that holds most goes.
+//! connections wait; of those that then do not move, the one that holds most goes. What was begun for a client that has left
+//! is held until it has ended: an append that waits for the disk keeps its batch, whoever waits for the answer.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use crate::race::race;
 /// At the bound, a connection that waits for its client and has not moved for this long is in the way.
 const STALE: Duration = Duration::from_secs(1);
 
-/// A connection that holds less than this is always read: small requests are served whatever others hold.
+/// A connection that holds less than this is read whatever other connections hold: small requests are always served, unless
+/// work for clients that have left fills the bound by itself.
 const SMALL_BYTES: usize = 4096;
 
 /// How often a connection that waits for room looks again, at most.
@@ -28,6 +30,7 @@ pub(crate) struct Account {
     /// What it waits for its client to do: to send the rest of a frame, to read an answer.
     is_receiving: Cell<bool>,
     is_sending: Cell<bool>,
+    has_left: Cell<bool>,
     /// Rings when the connection is to close for memory's sake.
     evict: Notify,
     evicted: Cell<bool>,
@@ -37,6 +40,8 @@ pub(crate) struct Account {
 pub(crate) struct Ledger {
     limit_bytes: usize,
     held_bytes: Cell<usize>,
+    /// Of these, what is held for clients that have left.
+    left_bytes: Cell<usize>,
     accounts: RefCell<BTreeMap<u64, Weak<Account>>>,
     next: Cell<u64>,
     room: Notify,
@@ -48,6 +53,7 @@ impl Ledger {
         Rc::new(Self {
             limit_bytes,
             held_bytes: Cell::new(0),
+            left_bytes: Cell::new(0),
             accounts: RefCell::new(BTreeMap::new()),
             next: Cell::new(0),
             room: Notify::new(),
@@ -64,6 +70,7 @@ impl Ledger {
             progressed_at: Cell::new(now),
             is_receiving: Cell::new(false),
             is_sending: Cell::new(false),
+            has_left: Cell::new(false),
             evict: Notify::new(),
             evicted: Cell::new(false),
         });
@@ -90,6 +97,12 @@ impl Ledger {
         self.held_bytes.get() >= self.limit_bytes
     }
 
+    /// Whether what clients left behind fills the bound: no connection could make room, and none is read. A client that
+    /// sends, leaves and comes again would otherwise have another request taken up each time.
+    fn is_full_of_left(&self) -> bool {
+        self.left_bytes.get() >= self.limit_bytes
+    }
+
     /// Closes, of the connections whose clients have not moved for [`STALE`], the one that holds most, unless the last one
     /// told to close has not yet given back what it holds. One that waits for this broker is never in the way. Answers
     /// when to look again.
@@ -100,7 +113,7 @@ impl Ledger {
             .filter_map(Weak::upgrade)
             .filter(|account| account.waits_for_client() && account.held_bytes.get() > 0)
             .collect();
-        if !waiting.iter().any(|account| account.evicted.get()) {
+        if !self.is_full_of_left() && !waiting.iter().any(|account| account.evicted.get()) {
             let is_stale = |account: &&Rc<Account>| account.progressed_at.get() + STALE <= now;
             let victim = waiting.iter().filter(is_stale).max_by_key(|held| held.held_bytes.get());
             if let Some(account) = victim {
@@ -113,20 +126,31 @@ impl Ledger {
 }
 
 impl Account {
-    /// Adds bytes that are there already (they came from the socket or the log).
-    pub(crate) fn add(&self, bytes: usize) {
+    /// Holds bytes that are there already (they came from the socket or the log).
+    pub(crate) fn take(self: &Rc<Self>, bytes: usize) -> Held {
+        self.add(bytes);
+        Held { account: self.clone(), bytes }
+    }
+
+    /// The connection has ended. What work for it still holds stays on the account until it is dropped.
+    pub(crate) fn leave(&self) {
+        assert!(!self.has_left.replace(true), "a connection leaves once");
+        self.ledger.left_bytes.set(self.ledger.left_bytes.get() + self.held_bytes.get());
+        self.ledger.accounts.borrow_mut().remove(&self.number);
+    }
+
+    fn add(&self, bytes: usize) {
         self.held_bytes.set(self.held_bytes.get() + bytes);
         self.ledger.held_bytes.set(self.ledger.held_bytes.get() + bytes);
     }
 
-    /// Gives bytes back.
-    ///
-    /// # Panics
-    /// When more is given back than was added.
-    pub(crate) fn release(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         let held = self.held_bytes.get().checked_sub(bytes);
         self.held_bytes.set(held.expect("an account releases what it holds"));
         self.ledger.held_bytes.set(self.ledger.held_bytes.get() - bytes);
+        if self.has_left.get() {
+            self.ledger.left_bytes.set(self.ledger.left_bytes.get() - bytes);
+        }
         self.ledger.room.notify_all();
     }
 
@@ -156,7 +180,7 @@ impl Account {
 
     /// Waits, with more than [`SMALL_BYTES`] held, until the shard is below its bound.
     pub(crate) async fn wait_to_read(&self, reactor: &Reactor) {
-        if self.held_bytes.get() >= SMALL_BYTES {
+        if self.held_bytes.get() >= SMALL_BYTES || self.ledger.is_full_of_left() {
             self.wait_for_room(reactor).await;
         }
     }
@@ -180,9 +204,7 @@ impl Account {
     ) -> Held {
         self.wait_for_room(reactor).await;
         let room = self.ledger.limit_bytes.saturating_sub(self.ledger.held_bytes.get());
-        let bytes = wanted_bytes.min((room / 4).max(least_bytes));
-        self.add(bytes);
-        Held { account: self.clone(), bytes }
+        self.take(wanted_bytes.min((room / 4).max(least_bytes)))
     }
 
     /// Ready when this connection is told to close.
@@ -200,6 +222,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// The account that holds them.
+    pub(crate) fn account(&self) -> &Rc<Account> {
+        &self.account
+    }
+
     /// How many bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -210,19 +237,26 @@ impl Held {
         self.account.add(bytes);
         self.account.release(std::mem::replace(&mut self.bytes, bytes));
     }
+
+    /// Holds `bytes` more.
+    pub(crate) fn grow(&mut self, bytes: usize) {
+        self.account.add(bytes);
+        self.bytes += bytes;
+    }
+
+    /// Parts with `bytes` of them.
+    ///
+    /// # Panics
+    /// When it holds fewer.
+    pub(crate) fn split(&mut self, bytes: usize) -> Self {
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.expect("nothing parts with more than it holds");
+        Self { account: self.account.clone(), bytes }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.account.release(self.bytes);
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        let left = self.held_bytes.get();
-        self.ledger.held_bytes.set(self.ledger.held_bytes.get() - left);
-        self.ledger.accounts.borrow_mut().remove(&self.number);
-        self.ledger.room.notify_all();
     }
 }

@@ -43,20 +43,40 @@ impl Router {
         T: Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        if to == self.own {
-            let mut future: LocalFuture<T> = Box::pin(job(shard));
-            if let Poll::Ready(value) = poll_once(&mut future).await {
-                return Reply::Ready(Some(value));
-            }
-            // A task of its own: an append that waits for its turn is in everyone's way until it is polled again, and
-            // whoever takes the reply may first wait for other things, such as a client that does not read.
-            let (sender, receiver) = oneshot();
-            let work = async move {
-                let _ = sender.send(future.await);
-            };
-            shard.reactor.spawn(Queue::Client, work).detach();
-            return Reply::Coming(receiver);
+        match to == self.own {
+            true => begin_here(shard, job(shard), ()).await,
+            false => Reply::Coming(self.send(to, job).await),
         }
+    }
+
+    /// As [`Router::submit`]; `kept` stays on this shard until the job has ended, whether anyone waits for its result or not.
+    pub(crate) async fn submit_keeping<T, F>(
+        &self,
+        shard: &Rc<Shard>,
+        to: ShardId,
+        job: impl FnOnce(&Rc<Shard>) -> F + Send + 'static,
+        kept: impl Sized + 'static,
+    ) -> Reply<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        match to == self.own {
+            true => begin_here(shard, job(shard), kept).await,
+            false => detach(shard, Reply::Coming(self.send(to, job).await), kept),
+        }
+    }
+
+    /// Puts `job` into the mailbox of another shard.
+    async fn send<T, F>(
+        &self,
+        to: ShardId,
+        job: impl FnOnce(&Rc<Shard>) -> F + Send + 'static,
+    ) -> OneshotReceiver<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
         let (sender, receiver) = oneshot();
         let job: Job = Box::new(move |shard| {
             let future = job(shard);
@@ -66,7 +86,7 @@ impl Router {
             })
         });
         self.senders[usize::from(to.0)].send(job).await;
-        Reply::Coming(receiver)
+        receiver
     }
 
     /// Runs `job` on shard `to` and waits for its result.
@@ -129,6 +149,38 @@ impl<T> Future for Reply<T> {
             },
         }
     }
+}
+
+/// Begins a job on this very shard.
+async fn begin_here<T: Send + 'static>(
+    shard: &Shard,
+    future: impl Future<Output = T> + 'static,
+    kept: impl Sized + 'static,
+) -> Reply<T> {
+    let mut future: LocalFuture<T> = Box::pin(future);
+    match poll_once(&mut future).await {
+        Poll::Ready(value) => Reply::Ready(Some(value)),
+        // A task of its own: an append that waits for its turn is in everyone's way until it is polled again, and whoever
+        // takes the reply may first wait for other things, such as a client that does not read.
+        Poll::Pending => detach(shard, future, kept),
+    }
+}
+
+/// Awaits `work` in a task of its own, which holds on to `kept` until then.
+fn detach<T: Send + 'static>(
+    shard: &Shard,
+    work: impl Future<Output = T> + 'static,
+    kept: impl Sized + 'static,
+) -> Reply<T> {
+    let (sender, receiver) = oneshot();
+    let work = async move {
+        let value = work.await;
+        drop(kept);
+        // Nobody waits any more when the connection closed.
+        let _ = sender.send(value);
+    };
+    shard.reactor.spawn(Queue::Client, work).detach();
+    Reply::Coming(receiver)
 }
 
 /// Runs what other shards submit, for as long as the shard lives.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod client_is_cut_off;
+mod clients_leave_a_slow_disk;
 mod clock_jumps_back;
 mod cores_come_and_go;
 mod crash_during_topic_creation;

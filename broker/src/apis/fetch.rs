@@ -210,7 +210,7 @@ async fn wait_here(shard: Rc<Shard>, seen: Vec<(PartitionKey, i64)>, deadline: I
 
 /// Reads every wanted partition; whether there is enough, or something that the client must hear of at once.
 async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> bool {
-    let account = &fetch.request.account;
+    let account = fetch.request.held.account();
     let mut held = account.hold(&shard.reactor, fetch.bytes_max, LEAST_BYTES).await;
     let mut replies = Vec::with_capacity(fetch.wanted.len());
     // Each shard gets its share, so that the answer stays within what was asked for.

@@ -14,7 +14,7 @@ use ringlane_reactor::Stream;
 use ringlane_wire::header::decode_request_header;
 use ringlane_wire::{ApiKey, Decode, DecodeError, EncodeError, Message, Reader, frame};
 
-use crate::memory::Account;
+use crate::memory::Held;
 use crate::shard::Shard;
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -129,8 +129,8 @@ impl From<EncodeError> for Refusal {
 pub(crate) struct Request {
     /// The shard whose connection received it.
     pub(crate) shard: Rc<Shard>,
-    /// What its connection holds.
-    pub(crate) account: Rc<Account>,
+    /// Its bytes on the account of its connection. Work that outlives the connection keeps it.
+    pub(crate) held: Rc<Held>,
     /// Which API.
     pub(crate) key: ApiKey,
     /// Which version of it, one that is served.
@@ -172,17 +172,17 @@ impl Request {
     }
 }
 
-/// Begins the request in `frame`, which came over `stream` and is on `account`.
+/// Begins the request in `frame`, which came over `stream` and whose bytes `held` has.
 ///
 /// # Errors
 /// Why the connection is to be closed.
 pub(crate) async fn start(
     shard: &Rc<Shard>,
     stream: &Stream,
-    account: &Rc<Account>,
+    held: &Rc<Held>,
     frame: Bytes,
 ) -> Result<Started, String> {
-    let request = parse(shard, stream, account, frame)?;
+    let request = parse(shard, stream, held, frame)?;
     shard.metrics.requests.increment();
     if !request.key.versions().contains(&request.version) {
         return unsupported_version(&request);
@@ -195,7 +195,7 @@ pub(crate) async fn start(
 fn parse(
     shard: &Rc<Shard>,
     stream: &Stream,
-    account: &Rc<Account>,
+    held: &Rc<Held>,
     frame: Bytes,
 ) -> Result<Request, String> {
     let (header, reader) = decode_request_header(&frame)
@@ -208,7 +208,7 @@ fn parse(
     let client_host = format!("/{}", stream.peer().ip());
     Ok(Request {
         shard: shard.clone(),
-        account: account.clone(),
+        held: held.clone(),
         key,
         version,
         client_id,

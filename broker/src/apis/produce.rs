@@ -77,7 +77,6 @@ struct Terms {
 }
 
 pub(super) async fn handle(request: Request) -> Handled {
-    let shard = request.shard.clone();
     let (terms, slots, works) = {
         let message: ProduceRequest = request.decode()?;
         let terms = Terms {
@@ -85,12 +84,12 @@ pub(super) async fn handle(request: Request) -> Handled {
             timeout: Duration::from_millis(message.timeout_ms.max(0) as u64),
             allows_zstd: request.version >= 7,
         };
-        let (slots, works) = sort_by_owner(&request, &message, &shard.image.current());
+        let (slots, works) = sort_by_owner(&request, &message, &request.shard.image.current());
         (terms, slots, works)
     };
     let mut replies = Vec::new();
     for (owner, works) in works.into_iter() {
-        replies.push(append_on(&shard, owner, works, terms).await);
+        replies.push(append_on(&request, owner, works, terms).await);
     }
     Ok(Started::Waiting(Box::pin(async move {
         let mut slots = slots;
@@ -146,9 +145,10 @@ fn place(
     Ok((owner, (found.id, PartitionIndex(index))))
 }
 
-/// Appends `works` on their shard, and gives the future of what they become.
+/// Appends `works` on their shard, and gives the future of what they become. Each has a copy of its batch until it is in the
+/// log, and the request's bytes stand for that until the last has ended, though the client may be gone by then.
 async fn append_on(
-    shard: &Rc<Shard>,
+    request: &Request,
     owner: ShardId,
     works: Vec<Work>,
     terms: Terms,
@@ -166,7 +166,8 @@ async fn append_on(
         }
         join_all(appends)
     };
-    shard.router.submit(shard, owner, job).await
+    let shard = &request.shard;
+    shard.router.submit_keeping(shard, owner, job, request.held.clone()).await
 }
 
 /// The logs that the `n`th and those behind it append to, if it is the first of so many as are prefetched at a time. None of a

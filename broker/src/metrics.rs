@@ -38,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: Counter,
     /// Record batches appended.
     pub(crate) batches_appended: Counter,
+    /// Partitions read for fetches, each time that they were.
+    pub(crate) partitions_read: Counter,
     /// Bytes that the scrubber read.
     pub(crate) scrubbed_bytes: Counter,
     /// Damaged ranges of logs that the scrubber found.
@@ -46,7 +48,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// The values, each under its name, in the order of the fields.
-    pub(crate) fn values(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn values(&self) -> [(&'static str, u64); 9] {
         [
             ("connections_refused", self.connections_refused.value()),
             ("connections_closed", self.connections_closed.value()),
@@ -54,6 +56,7 @@ impl Metrics {
             ("bytes_sent", self.bytes_sent.value()),
             ("requests", self.requests.value()),
             ("batches_appended", self.batches_appended.value()),
+            ("partitions_read", self.partitions_read.value()),
             ("scrubbed_bytes", self.scrubbed_bytes.value()),
             ("damaged_ranges_found", self.damaged_ranges_found.value()),
         ]

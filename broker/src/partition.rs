@@ -20,6 +20,10 @@ use ringlane_storage::{AppendError, Appended, Log, LogConfig, Origin};
 
 use crate::config::TopicConfig;
 
+mod visible;
+
+use visible::VisibleBytes;
+
 /// Which partition: its topic's id and its index.
 pub(crate) type PartitionKey = (TopicId, PartitionIndex);
 
@@ -36,6 +40,7 @@ pub(crate) struct Partition {
     config: RefCell<Rc<TopicConfig>>,
     in_sync_replicas: Cell<usize>,
     high_watermark: Cell<HighWatermark>,
+    visible_bytes: Cell<VisibleBytes>,
     appended: Notify,
     /// Rings when what a waiter looks at may be another thing now: other settings, or a partition that is gone.
     changed: Notify,
@@ -84,6 +89,8 @@ impl Partition {
     ) -> Rc<Self> {
         log.assign_epoch(leader_epoch);
         let high_watermark = HighWatermark::at(log.acknowledgeable_end());
+        let is_visible = high_watermark.offset() >= log.log_end().offset();
+        let visible_bytes = VisibleBytes::new(log.size_bytes(), is_visible);
         Rc::new(Self {
             topic,
             key,
@@ -92,6 +99,7 @@ impl Partition {
             config: RefCell::new(config.into()),
             in_sync_replicas: Cell::new(1),
             high_watermark: Cell::new(high_watermark),
+            visible_bytes: Cell::new(visible_bytes),
             appended: Notify::new(),
             changed: Notify::new(),
             is_gone: Cell::new(false),
@@ -145,6 +153,9 @@ impl Partition {
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
         let appended = self.log.append(batch, self.leader_epoch.get(), origin, now_ms).await?;
+        let mut visible_bytes = self.visible_bytes.get();
+        visible_bytes.append(batch.len(), appended.last_offset.plus(1));
+        self.visible_bytes.set(visible_bytes);
         self.appended.notify_all();
         Ok(appended)
     }
@@ -183,9 +194,21 @@ impl Partition {
         let mine = self.log.acknowledgeable_end();
         // A topic that becomes durable may have shown more than it has synced: what was visible stays visible.
         let moved = HighWatermark::at(mine).max(self.high_watermark.get());
-        assert!(moved.offset() <= self.log.log_end().offset(), "visible is appended");
+        let log_end = self.log.log_end().offset();
+        assert!(moved.offset() <= log_end, "visible is appended");
         self.high_watermark.set(moved);
+        let mut visible_bytes = self.visible_bytes.get();
+        visible_bytes.show(moved.offset(), log_end);
+        self.visible_bytes.set(visible_bytes);
         moved
+    }
+
+    /// At least and at most so many bytes are visible, counted from one origin as long as this broker leads; the same where
+    /// everything is.
+    pub(crate) fn visible_bytes(&self) -> (u64, u64) {
+        self.high_watermark();
+        let visible_bytes = self.visible_bytes.get();
+        (visible_bytes.least(), visible_bytes.most())
     }
 
     /// What `read_committed` consumers may see: there are no open transactions.

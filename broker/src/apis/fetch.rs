@@ -1,6 +1,6 @@
 //! Fetch (KIP-74, KIP-227, KIP-320, KIP-516): records out. A fetch that finds fewer than `min_bytes` waits on the bells of
-//! its partitions, wherever they are, until there is more or its time is over. Sessions are declined (session id 0), so
-//! every fetch names all of its partitions.
+//! its partitions, wherever they are, until what they show has grown by what is missing, or its time is over: it reads again
+//! only then, not at every ring. Sessions are declined (session id 0), so every fetch names all of its partitions.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,11 +20,18 @@ use super::topics::{self, ByOwner};
 use super::{Answer, Handled, Request, Started, errors};
 use crate::memory::Held;
 use crate::partition::{Partition, PartitionKey};
-use crate::race::{first_of, join_all, race};
+use crate::race::{Either, first_of, join_all, race};
 use crate::shard::Shard;
 
 /// A fetch may hold this much even where memory is short.
 const LEAST_BYTES: usize = 64 * 1024;
+
+/// How often a fetch reads. What is visible is known to within a few batches, so two or three times suffice, unless what is
+/// missing does not fit into the answer; after the last it is answered what there is, as Kafka does after the second.
+const READS_MAX: usize = 8;
+
+/// Between so many bytes, which are copied and checked, others have their turn.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// What a consumer asks of one partition.
 #[derive(Clone, Copy)]
@@ -37,9 +44,33 @@ struct Wanted {
     max_bytes: usize,
 }
 
+/// What a partition was when it was read.
+#[derive(Clone, Copy)]
+struct Seen {
+    key: PartitionKey,
+    offset: Offset,
+    leader_epoch: LeaderEpoch,
+    /// At least so many bytes were visible, as [`Partition::visible_bytes`] counts.
+    visible_bytes: u64,
+}
+
+impl Seen {
+    /// How many bytes more are visible at most; `None` where only reading tells what became of the partition.
+    fn growth(&self, partition: &Partition) -> Option<u64> {
+        let is_same = partition.leader_epoch() == self.leader_epoch
+            && !partition.is_gone()
+            && partition.log.is_offline().is_none()
+            && partition.log.log_start().offset() <= self.offset;
+        let (_, visible_bytes) = partition.visible_bytes();
+        is_same.then(|| visible_bytes.checked_sub(self.visible_bytes)).flatten()
+    }
+}
+
 /// What one partition answers.
 #[derive(Clone)]
 struct Found {
+    /// Where there is no error.
+    seen: Option<Seen>,
     error_code: ErrorCode,
     high_watermark: i64,
     last_stable_offset: i64,
@@ -51,6 +82,7 @@ struct Found {
 impl From<ErrorCode> for Found {
     fn from(error_code: ErrorCode) -> Self {
         Self {
+            seen: None,
             error_code,
             high_watermark: -1,
             last_stable_offset: -1,
@@ -157,59 +189,99 @@ fn want(slot: usize, key: PartitionKey, partition: &FetchPartition) -> Wanted {
 /// Reads until there is enough, something to tell, or no time left.
 async fn run(mut fetch: Fetch) -> Answer {
     let shard = fetch.request.shard.clone();
-    loop {
-        let is_enough = read(&shard, &mut fetch).await;
-        if is_enough || fetch.wanted.is_empty() || shard.reactor.now() >= fetch.deadline {
+    for _ in 1..READS_MAX {
+        let missing_bytes = read(&shard, &mut fetch).await;
+        let is_over = fetch.wanted.is_empty() || shard.reactor.now() >= fetch.deadline;
+        if missing_bytes == 0 || is_over {
             return answer(fetch);
         }
         // What was read is read again with what comes: it must not stand in others' way meanwhile.
         fetch.held = None;
         fetch.slots.iter_mut().flatten().for_each(|found| found.batches.clear());
-        wait(&shard, &fetch).await;
+        wait(&shard, &fetch, missing_bytes).await;
+    }
+    read(&shard, &mut fetch).await;
+    answer(fetch)
+}
+
+/// Waits until the wanted partitions may show `missing_bytes` more than was read, there is something to tell, or the fetch's
+/// time is over.
+async fn wait(shard: &Rc<Shard>, fetch: &Fetch, missing_bytes: u64) {
+    let mut growths = vec![0; fetch.wanted.len()];
+    loop {
+        let left = missing_bytes.saturating_sub(growths.iter().sum());
+        if left == 0 {
+            return;
+        }
+        // When all shards together have that, at least one of them has its part.
+        let part = left.div_ceil(growths.len() as u64);
+        match first_growth(shard, fetch, &growths, part).await {
+            Some((at, growth)) => growths[at] = growth,
+            None => return,
+        }
     }
 }
 
-/// Waits, on each shard concerned, until one of the wanted partitions there shows more than was read, or until the fetch's
-/// time is over.
-async fn wait(shard: &Rc<Shard>, fetch: &Fetch) {
+/// The first of the shards concerned whose partitions have grown by `part` more than `growths` says, and by how much since
+/// they were read; `None` where it is time to read.
+async fn first_growth(
+    shard: &Rc<Shard>,
+    fetch: &Fetch,
+    growths: &[u64],
+    part: u64,
+) -> Option<(usize, u64)> {
     let deadline = fetch.deadline;
     let mut bells = Vec::with_capacity(fetch.wanted.len());
     // Dropped with this future, which tells those who still wait elsewhere that nobody listens any more.
     let mut listening = Vec::with_capacity(fetch.wanted.len());
-    for (owner, wanted) in &fetch.wanted {
-        let seen = wanted.iter().filter_map(|wanted| {
-            let found = fetch.slots[wanted.slot].as_ref()?;
-            Some((wanted.key, found.high_watermark))
-        });
-        let seen: Vec<(PartitionKey, i64)> = seen.collect();
+    for (at, (owner, wanted)) in fetch.wanted.iter().enumerate() {
+        let seen = wanted.iter().filter_map(|wanted| fetch.slots[wanted.slot].as_ref()?.seen);
+        let seen: Vec<Seen> = seen.collect();
+        let enough = growths[at] + part;
         let (sender, stopped) = oneshot::<()>();
         listening.push(sender);
         let job = move |shard: &Rc<Shard>| {
-            let waiting = wait_here(shard.clone(), seen, deadline);
+            let waiting = growth_here(shard.clone(), seen, enough, deadline);
             async move {
-                race(waiting, stopped).await;
+                match race(waiting, stopped).await {
+                    Either::First(growth) => growth.map(|growth| (at, growth)),
+                    Either::Second(_) => None,
+                }
             }
         };
         bells.push(shard.router.submit(shard, *owner, job).await);
     }
-    first_of(bells).await;
+    first_of(bells).await
 }
 
-/// Waits on this shard until one of the partitions shows something else than was `seen`.
-async fn wait_here(shard: Rc<Shard>, seen: Vec<(PartitionKey, i64)>, deadline: Instant) {
-    let mut bells = Vec::with_capacity(seen.len());
-    for (key, high_watermark) in seen {
-        let Some(partition) = shard.partitions.find(key) else { return };
-        bells.push(partition.changed());
-        if partition.high_watermark().0 != high_watermark {
-            return;
+/// Waits on this shard until the partitions may show `enough` more bytes together than was `seen`; answers how many. `None`
+/// when one of them is no longer what it was, or at the deadline.
+async fn growth_here(
+    shard: Rc<Shard>,
+    seen: Vec<Seen>,
+    enough: u64,
+    deadline: Instant,
+) -> Option<u64> {
+    loop {
+        let mut bells = Vec::with_capacity(seen.len());
+        let mut growth = 0;
+        for seen in &seen {
+            let partition = shard.partitions.find(seen.key)?;
+            bells.push(partition.changed());
+            growth += seen.growth(&partition)?;
+        }
+        if growth >= enough {
+            return Some(growth);
+        }
+        if let Either::Second(()) = race(first_of(bells), shard.reactor.sleep_until(deadline)).await
+        {
+            return None;
         }
     }
-    race(first_of(bells), shard.reactor.sleep_until(deadline)).await;
 }
 
-/// Reads every wanted partition; whether there is enough, or something that the client must hear of at once.
-async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> bool {
+/// Reads every wanted partition. Answers how many bytes are missing: none where the client must hear of something at once.
+async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> u64 {
     let account = fetch.request.held.account();
     let mut held = account.hold(&shard.reactor, fetch.bytes_max, LEAST_BYTES).await;
     let mut replies = Vec::with_capacity(fetch.wanted.len());
@@ -230,19 +302,27 @@ async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> bool {
     held.set(bytes);
     fetch.held = Some(held);
     // A shard that has filled its share has no more to give, however long one waits.
-    urgent || bytes >= fetch.bytes_min.min(share_bytes)
+    let enough = if urgent { 0 } else { fetch.bytes_min.min(share_bytes) };
+    enough.saturating_sub(bytes) as u64
 }
 
 async fn read_here(shard: Rc<Shard>, wanted: Vec<Wanted>, bytes_max: usize) -> Vec<(usize, Found)> {
     let mut left = bytes_max;
     let mut nothing_yet = true;
+    let mut since_turn = 0;
     let mut all = Vec::with_capacity(wanted.len());
     for wanted in wanted {
+        if since_turn >= TURN_BYTES {
+            since_turn = 0;
+            shard.reactor.yield_now().await;
+        }
+        shard.metrics.partitions_read.increment();
         let found = match topics::led(&shard, wanted.key, wanted.current_leader_epoch) {
             // KIP-74: the first batch of the first partition that has one is sent whatever its size.
             Ok(partition) => read_partition(&partition, &wanted, left, nothing_yet).await,
             Err(error_code) => error_code.into(),
         };
+        since_turn += found.bytes();
         left = left.saturating_sub(found.bytes());
         nothing_yet &= found.bytes() == 0;
         all.push((wanted.slot, found));
@@ -257,7 +337,10 @@ async fn read_partition(
     at_least_one: bool,
 ) -> Found {
     let high_watermark = partition.high_watermark().offset();
+    let (visible_bytes, _) = partition.visible_bytes();
+    let (key, offset, leader_epoch) = (wanted.key, wanted.offset, partition.leader_epoch());
     let mut found = Found {
+        seen: Some(Seen { key, offset, leader_epoch, visible_bytes }),
         high_watermark: high_watermark.0,
         last_stable_offset: partition.last_stable_offset().0,
         log_start_offset: partition.log.log_start().0,

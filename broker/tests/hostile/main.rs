@@ -13,6 +13,7 @@ mod raw;
 
 mod alterations;
 mod answers;
+mod fetches;
 mod log_dirs;
 mod memory;
 mod random;

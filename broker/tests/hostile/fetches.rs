@@ -1,0 +1,156 @@
+//! Fetches that want many bytes: a client chooses how many, and how many it waits with must not cost the broker a read at
+//! each record that comes.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use ringlane_batch::{BatchBuilder, BatchFields, Codec, TimestampMs};
+use ringlane_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use ringlane_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use ringlane_wire::{ErrorCode, Records, frame};
+
+use crate::broker::{Broker, wait_until};
+use crate::raw::{Raw, ask};
+use crate::topic_id;
+
+const MIB: i32 = 1 << 20;
+const PARTITIONS: i32 = 4;
+const VALUE_BYTES: usize = 1000;
+/// Of a batch with one such value.
+const BATCHES: usize = 200;
+/// What one fetch may read: each partition at the start and at the end, and once between, for batches that were on their way
+/// to the disk at the start.
+const READS_MAX: usize = 3 * PARTITIONS as usize;
+
+fn start(cores: usize) -> Broker {
+    let broker = Broker::start(&["num.partitions=4", &format!("ringlane.shards={cores}")]);
+    topic_id(&broker.address);
+    broker
+}
+
+fn batch() -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.append(TimestampMs(1), None, Some(&[7; VALUE_BYTES]), &[]);
+    builder.finish(&BatchFields::default()).to_vec()
+}
+
+/// One batch to each partition in turn, each once the one before is acknowledged.
+fn produce(address: &str, batches: usize) {
+    let mut connection = Raw::connect(address);
+    let batch = batch();
+    for number in 0..batches {
+        let index = number as i32 % PARTITIONS;
+        let partition = PartitionProduceData { index, records: Some(Records::Borrowed(&batch)) };
+        let topic = TopicProduceData {
+            name: "hostile",
+            partition_data: vec![partition],
+            ..Default::default()
+        };
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 10_000,
+            topic_data: vec![topic],
+            ..Default::default()
+        };
+        let code = ask(&mut connection, 9, &request, |answer| {
+            answer.responses[0].partition_responses[0].error_code
+        });
+        assert_eq!(code, ErrorCode::NONE);
+    }
+}
+
+fn fetch(min_bytes: usize, partition_max_bytes: i32, max_wait_ms: i32) -> Vec<u8> {
+    let partitions = (0..PARTITIONS).map(|partition| FetchPartition {
+        partition,
+        fetch_offset: 0,
+        partition_max_bytes,
+        ..Default::default()
+    });
+    let topic =
+        FetchTopic { topic: "hostile", partitions: partitions.collect(), ..Default::default() };
+    let request = FetchRequest {
+        max_wait_ms,
+        min_bytes: min_bytes as i32,
+        max_bytes: 16 << 20,
+        session_epoch: -1,
+        topics: vec![topic],
+        ..Default::default()
+    };
+    frame::encode_request(12, 1, None, &request).expect("a request").concat()
+}
+
+/// How many bytes of records a fetch's answer has.
+fn fetched_bytes(answer: &[u8]) -> usize {
+    let (_, answer) = frame::decode_response::<FetchRequest<'_>>(answer, 12).expect("an answer");
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    let bytes = partitions.map(|partition| {
+        assert_eq!(partition.error_code, ErrorCode::NONE);
+        match &partition.records {
+            Some(Records::Borrowed(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    });
+    bytes.sum()
+}
+
+/// How many partitions were read for fetches, as the broker says when it stops.
+fn partitions_read(broker: &Broker) -> usize {
+    let id = broker.process_id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    wait_until("the broker tells its counters", || {
+        let log = broker.log();
+        let rest = log.split("partitions_read=").nth(1)?;
+        rest.split_whitespace().next()?.parse().ok()
+    })
+}
+
+/// The fetch waits for what only all of the batches give, so it is answered in the end, and not before.
+#[test]
+fn a_fetch_that_waits_for_many_bytes_reads_once_more() {
+    for cores in [1, 2] {
+        let broker = start(cores);
+        let wanted_bytes = BATCHES * batch().len();
+        let mut connection = Raw::send(&broker.address, &fetch(wanted_bytes, MIB, i32::MAX));
+        let address = broker.address.clone();
+        let producer = thread::spawn(move || produce(&address, BATCHES));
+        let answer = connection.answer().expect("an answer");
+        assert_eq!(fetched_bytes(&answer), wanted_bytes, "{cores} cores");
+        producer.join().expect("all is acknowledged");
+        let reads = partitions_read(&broker);
+        assert!(reads <= READS_MAX, "{cores} cores: {reads} reads");
+    }
+}
+
+/// One byte more than there is: at the end of its time it is answered what there is.
+#[test]
+fn a_fetch_is_answered_what_there_is_when_its_time_is_over() {
+    let broker = start(2);
+    produce(&broker.address, 8);
+    let there_bytes = 8 * batch().len();
+    let mut connection = Raw::send(&broker.address, &fetch(there_bytes + 1, MIB, 50));
+    let answer = connection.answer().expect("an answer");
+    assert_eq!(fetched_bytes(&answer), there_bytes);
+}
+
+/// Of each partition one batch fits and a second does not, however many come: what is wanted is never there.
+#[test]
+fn a_fetch_that_cannot_have_what_it_wants_is_answered_all_the_same() {
+    let broker = start(1);
+    let max_bytes = batch().len() as i32 * 3 / 2;
+    let all = fetch((PARTITIONS * max_bytes) as usize, max_bytes, i32::MAX);
+    let mut connection = Raw::send(&broker.address, &all);
+    let address = broker.address.clone();
+    let is_answered = Arc::new(AtomicBool::new(false));
+    let is_over = is_answered.clone();
+    let producer = thread::spawn(move || {
+        while !is_over.load(Ordering::Relaxed) {
+            produce(&address, PARTITIONS as usize);
+        }
+    });
+    let answer = connection.answer();
+    is_answered.store(true, Ordering::Relaxed);
+    assert_eq!(fetched_bytes(&answer.expect("an answer")), PARTITIONS as usize * batch().len());
+    producer.join().expect("all is acknowledged");
+}

@@ -2,7 +2,7 @@
 //! belongs, so a hole in a segment stops nothing. Entries that a checkpoint covers are passed over, and so are those of
 //! logs whose directory is gone. What is missing in between is damage: the logs concerned must not be opened.
 
-mod short;
+pub(crate) mod short;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -302,8 +302,7 @@ impl<'a> Replay<'a> {
     ) -> std::io::Result<Option<File>> {
         let base = head.segment_base;
         let log = self.found.logs.entry(key).or_default();
-        if let Some(short) = log.short.as_mut().filter(|short| short.base == base) {
-            short.last_batch = head.base_offset;
+        if log.short.as_mut().is_some_and(|short| short.takes(head)) {
             return Ok(None);
         }
         if let Some(file) = self.files.get(&(key, base)) {
@@ -313,16 +312,10 @@ impl<'a> Replay<'a> {
             self.files.clear();
         }
         let path = Kind::Log.path(dir, base);
-        let record = self.recovered.record(key).filter(|record| record.segment_base == base);
-        let recorded = record.map_or(0, |record| record.position);
-        // After a truncation it may well be shorter.
-        if recorded > 0 && log.cut.is_none() {
-            let len = match self.disk.metadata(&path).await {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-                metadata => metadata?.len,
-            };
-            if len < recorded {
-                log.short = Some(Short { base, len, recorded, last_batch: head.base_offset });
+        if log.cut.is_none() {
+            let record = self.recovered.record(key).map(|record| &**record);
+            if let Some(short) = Short::find(self.disk, dir, record, head).await? {
+                log.short = Some(short);
                 return Ok(None);
             }
         }

@@ -2,6 +2,7 @@
 //! where, what it would cut off, and how far the log would then be whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 
 use ringlane_batch::{BatchView, Offset};
@@ -9,8 +10,10 @@ use ringlane_reactor::{Disk, OpenOptions};
 
 use super::walk::{Step, Walk};
 use crate::error::StorageError;
-use crate::journal::{Entry, EntryKind};
+use crate::journal::{Entry, EntryHead, EntryKind};
 use crate::names::Kind;
+use crate::replay::short::{Short, shortness};
+use crate::shard_checkpoint::Record;
 
 /// Where the check of a log's batches begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) struct Overlay {
     /// Of all batches that would be written.
     pub(super) bytes: u64,
     pub(super) damage: Option<String>,
+    /// Batches belong into it, and a start would not write them there.
+    short: Option<Short>,
     /// By segment and position in it.
     batches: BTreeMap<(Offset, u64), Pending>,
     /// The segments end there, and later ones go, before the batches are written.
@@ -59,13 +64,20 @@ pub(super) struct Walked {
 }
 
 impl Overlay {
-    /// Of a log whose entries up to `log_sequence` a checkpoint covers.
-    pub(super) fn behind(log_sequence: u64) -> Self {
+    /// Of a log of which a checkpoint has `record`.
+    pub(super) fn behind(record: Option<&Record>) -> Self {
+        let log_sequence = record.map_or(0, |record| record.log_sequence);
         Self { log_sequence, ..Self::default() }
     }
 
-    /// The next entry of the log.
-    pub(super) fn take(&mut self, entry: &Entry<'_>) {
+    /// The next entry of the log in `dir` that its `record` does not cover.
+    pub(super) async fn take(
+        &mut self,
+        disk: &Disk,
+        dir: &Path,
+        record: Option<&Record>,
+        entry: &Entry<'_>,
+    ) {
         let (head, before) = (&entry.head, self.log_sequence);
         if self.damage.is_some() {
             return;
@@ -78,24 +90,66 @@ impl Overlay {
         self.log_sequence = head.log_sequence;
         let place = (head.segment_base, u64::from(head.position));
         match head.kind {
-            EntryKind::LogStart => self.log_start = self.log_start.max(Some(head.base_offset)),
+            EntryKind::LogStart => {
+                self.log_start = self.log_start.max(Some(head.base_offset));
+                self.short.take_if(|short| short.is_deleted_before(head.base_offset));
+            }
             EntryKind::Truncate => {
+                self.short.take_if(|short| short.is_cut_at(head.segment_base, head.position));
                 self.batches.split_off(&place);
                 self.cuts.push(place);
                 let cut = Start { base: place.0, position: place.1, offset: head.base_offset };
                 let lowest = self.lowest_cut.filter(|lowest| lowest.offset <= cut.offset);
                 self.lowest_cut = lowest.or(Some(cut));
             }
-            EntryKind::Batch => match BatchView::parse(entry.payload) {
-                Ok(batch) => {
-                    let len = entry.payload.len() as u64;
-                    self.bytes += len;
-                    let pending = Pending { len, next_offset: batch.next_offset() };
-                    self.batches.insert(place, pending);
+            EntryKind::Batch => {
+                self.bytes += entry.payload.len() as u64;
+                match self.is_skipped(disk, dir, record, head).await {
+                    Ok(true) => {}
+                    Ok(false) => self.take_batch(place, entry.payload),
+                    Err(error) => {
+                        self.damage = Some(format!("cannot tell how long its segment is: {error}"));
+                    }
                 }
-                Err(error) => self.damage = Some(format!("the journal holds no batch: {error}")),
-            },
+            }
         }
+    }
+
+    /// Whether the batch of `head` belongs into a segment that is shorter than it was when it was synced.
+    async fn is_skipped(
+        &mut self,
+        disk: &Disk,
+        dir: &Path,
+        record: Option<&Record>,
+        head: &EntryHead,
+    ) -> io::Result<bool> {
+        if self.short.as_mut().is_some_and(|short| short.takes(head)) {
+            return Ok(true);
+        }
+        let base = head.segment_base;
+        let is_written = self.batches.range((base, 0)..=(base, u64::MAX)).next().is_some();
+        if is_written || self.lowest_cut.is_some() {
+            return Ok(false);
+        }
+        let short = Short::find(disk, dir, record, head).await?;
+        let is_short = short.is_some();
+        self.short = self.short.take().or(short);
+        Ok(is_short)
+    }
+
+    fn take_batch(&mut self, place: (Offset, u64), payload: &[u8]) {
+        match BatchView::parse(payload) {
+            Ok(batch) => {
+                let (len, next_offset) = (payload.len() as u64, batch.next_offset());
+                self.batches.insert(place, Pending { len, next_offset });
+            }
+            Err(error) => self.damage = Some(format!("the journal holds no batch: {error}")),
+        }
+    }
+
+    /// Why the log would stay offline, by its journal.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.damage.clone().or_else(|| Some(self.short.as_ref()?.sentence()))
     }
 
     /// How much of a segment's file stays: `None` when it goes.
@@ -166,14 +220,13 @@ impl Overlay {
                 let len = file.len().map_err(failed())?;
                 (Some(file), self.kept(base, len).unwrap_or(0))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (None, 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, 0),
             Err(error) => return Err(failed()(error)),
         };
         let ends = self.batches.range((base, 0)..=(base, u64::MAX)).map(|((_, at), b)| at + b.len);
         let would_be = ends.fold(len, u64::max);
         if would_be < position {
-            let problem =
-                format!("{} has {would_be} bytes, {position} were on disk", path.display());
+            let problem = format!("{}: {}", path.display(), shortness(would_be, position));
             walked.problem.get_or_insert(problem);
             return Ok(());
         }

@@ -10,7 +10,7 @@ use ringlane_reactor::Disk;
 use super::overlay::{Overlay, Start};
 use super::target::PartitionPath;
 use crate::error::StorageError;
-use crate::journal::{Damage, Reader};
+use crate::journal::{Damage, Entry, Reader};
 use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::Kind;
@@ -59,12 +59,6 @@ pub async fn log_recoveries(
 ) -> Result<Vec<LogRecovery>, StorageError> {
     check_owner(disk, directory).await?;
     let recovered = Recovered::read(disk, directory).await?;
-    let mut journals = Journals::default();
-    let is_clean = was_left_cleanly(disk, directory).await?;
-    for shard in recovered.journals_for(0, 1, is_clean) {
-        journals.read(disk, directory, &recovered, shard).await?;
-    }
-    journals.read_kept(disk, &recovered).await?;
     let mut whole = Vec::with_capacity(partitions.len());
     for partition in partitions {
         // A log that was never completely created is removed.
@@ -76,6 +70,13 @@ pub async fn log_recoveries(
     for (partition, topic_id) in whole.iter().filter(|(partition, id)| is_log(partition, *id)) {
         named.entry((*topic_id, partition.partition)).or_default().push(&partition.path);
     }
+    let places = named.iter().map(|(key, paths)| (*key, paths[0])).collect();
+    let mut journals = Journals::new(disk, &recovered, places);
+    let is_clean = was_left_cleanly(disk, directory).await?;
+    for shard in recovered.journals_for(0, 1, is_clean) {
+        journals.read(directory, shard).await?;
+    }
+    journals.read_kept().await?;
     let mut recoveries = Vec::with_capacity(whole.len());
     for (partition, topic_id) in whole {
         let (key, nothing) = ((topic_id, partition.partition), Overlay::default());
@@ -85,9 +86,9 @@ pub async fn log_recoveries(
             continue;
         }
         let overlay = journals.logs.get(&key).unwrap_or(&nothing);
-        let record = recovered.record(key).map(|record| &**record);
+        let record = journals.record(key);
         let mut found = recovery(disk, partition, topic_id, record, overlay, progress).await?;
-        let damage = overlay.damage.clone().or_else(|| journals.damaged.clone());
+        let damage = overlay.problem().or_else(|| journals.damaged.clone());
         found.problem = damage.or_else(|| same_log(partition, &named[&key])).or(found.problem);
         recoveries.push(found);
     }
@@ -111,24 +112,25 @@ async fn check_owner(disk: &Disk, directory: &Path) -> Result<(), StorageError> 
 }
 
 /// What the journals hold of each log that no checkpoint covers.
-#[derive(Default)]
-struct Journals {
+struct Journals<'a> {
+    disk: &'a Disk,
+    recovered: &'a Recovered,
+    /// Where each log is: entries of others count for nothing.
+    places: BTreeMap<LogKey, &'a Path>,
     logs: BTreeMap<LogKey, Overlay>,
     /// Why no log can be trusted.
     damaged: Option<String>,
 }
 
-impl Journals {
-    async fn read(
-        &mut self,
-        disk: &Disk,
-        directory: &Path,
-        recovered: &Recovered,
-        shard: u16,
-    ) -> Result<(), StorageError> {
+impl<'a> Journals<'a> {
+    fn new(disk: &'a Disk, recovered: &'a Recovered, places: BTreeMap<LogKey, &'a Path>) -> Self {
+        Self { disk, recovered, places, logs: BTreeMap::new(), damaged: None }
+    }
+
+    async fn read(&mut self, directory: &Path, shard: u16) -> Result<(), StorageError> {
         let dir = journal_directory(directory);
-        let found = recovered.journal(shard).expect("only journals that were found are read");
-        let mut reader = Reader::open(disk, &dir, shard, found.id, found.first_group).await?;
+        let found = self.recovered.journal(shard).expect("only journals that were found are read");
+        let mut reader = Reader::open(self.disk, &dir, shard, found.id, found.first_group).await?;
         let mut logs: BTreeMap<LogKey, Overlay> = BTreeMap::new();
         if let Some(reason) = misplaced(directory, shard, found.id, &reader) {
             self.damaged.get_or_insert(reason);
@@ -136,16 +138,12 @@ impl Journals {
         }
         while let Some(group) = reader.next().await? {
             for damage in &group.damage {
-                self.take_damage(recovered, shard, damage, &mut logs);
+                self.take_damage(shard, damage, &mut logs);
             }
             // Nothing of a torn group was acknowledged.
             let entries = if group.torn { Vec::new() } else { group.entries() };
             for entry in entries {
-                let key = (entry.head.topic_id, entry.head.partition);
-                let recorded = recovered.record(key).map_or(0, |record| record.log_sequence);
-                if entry.head.log_sequence > recorded {
-                    logs.entry(key).or_insert_with(|| Overlay::behind(recorded)).take(&entry);
-                }
+                self.take(&entry, &mut logs).await;
             }
         }
         for (key, log) in logs {
@@ -157,23 +155,35 @@ impl Journals {
         Ok(())
     }
 
+    async fn take(&self, entry: &Entry<'_>, logs: &mut BTreeMap<LogKey, Overlay>) {
+        let key = (entry.head.topic_id, entry.head.partition);
+        let (record, place) = (self.record(key), self.places.get(&key));
+        let recorded = record.map_or(0, |record| record.log_sequence);
+        if let Some(dir) = place
+            && entry.head.log_sequence > recorded
+        {
+            let log = logs.entry(key).or_insert_with(|| Overlay::behind(record));
+            log.take(self.disk, dir, record, entry).await;
+        }
+    }
+
+    fn record(&self, key: LogKey) -> Option<&'a Record> {
+        self.recovered.record(key).map(|record| &**record)
+    }
+
     /// Files of entries that an earlier start kept count for the logs of which the journals have nothing.
-    async fn read_kept(&mut self, disk: &Disk, recovered: &Recovered) -> Result<(), StorageError> {
-        for (key, kept) in recovered.kept_logs() {
+    async fn read_kept(&mut self) -> Result<(), StorageError> {
+        for (key, kept) in self.recovered.kept_logs() {
             if self.logs.contains_key(&key) {
                 continue;
             }
-            let recorded = recovered.record(key).map_or(0, |record| record.log_sequence);
-            let mut log = Overlay::behind(recorded);
-            let read = kept.entries(disk, async |entry| {
-                if entry.head.log_sequence > recorded {
-                    log.take(entry);
-                }
-            });
+            let mut taken = BTreeMap::new();
+            let read = kept.entries(self.disk, async |entry| self.take(entry, &mut taken).await);
             let damage = match read.await {
                 Err(StorageError::Corrupt { reason, .. }) => Some(reason),
                 read => read.map(|()| kept.lost.clone())?,
             };
+            let mut log = taken.remove(&key).unwrap_or_default();
             if let Some(damage) = damage {
                 log = Overlay::default();
                 log.damage = Some(kept.sentence(&damage));
@@ -183,20 +193,14 @@ impl Journals {
         Ok(())
     }
 
-    fn take_damage(
-        &mut self,
-        recovered: &Recovered,
-        shard: u16,
-        damage: &Damage,
-        logs: &mut BTreeMap<LogKey, Overlay>,
-    ) {
+    fn take_damage(&mut self, shard: u16, damage: &Damage, logs: &mut BTreeMap<LogKey, Overlay>) {
         let (first, last) = (damage.groups.start, damage.groups.end - 1);
         let reason =
             format!("groups {first} to {last} of the journal of shard {shard} are damaged");
         match &damage.logs {
             None => _ = self.damaged.get_or_insert(reason),
             Some(listed) => {
-                for log in listed.iter().filter(|log| !recovered.covers(log)) {
+                for log in listed.iter().filter(|log| !self.recovered.covers(log)) {
                     let log = logs.entry((log.topic_id, log.partition)).or_default();
                     log.damage.get_or_insert_with(|| reason.clone());
                 }

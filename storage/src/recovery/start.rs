@@ -11,6 +11,7 @@ use crate::error::StorageError;
 use crate::names::Kind;
 use crate::producer_state::{self, ProducerState};
 use crate::recovered::Basis;
+use crate::replay::short::shortness;
 use crate::segment::{Entry, Files, Index, OffsetEntry, Segment, TimeEntry, last_entry};
 use crate::shard_checkpoint::Record;
 
@@ -131,10 +132,7 @@ fn at_record(
     }
     let len = listing.len_of(Kind::Log, base).unwrap_or(0);
     if len < record.position {
-        let reason = format!(
-            "has {len} bytes, and {} of them were on disk: records that were acknowledged are lost; put the file back from a copy or a replica",
-            record.position
-        );
+        let reason = shortness(len, record.position);
         return Err(StorageError::corrupt(&path, reason));
     }
     Ok(Start {

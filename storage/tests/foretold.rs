@@ -1,0 +1,189 @@
+//! What [`log_recoveries`] says that a start would do is what the start does, of a log whose process was killed and of whose
+//! files some were cut or removed meanwhile.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::*;
+use ringlane_batch::{HighWatermark, Offset, PartitionIndex};
+use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
+use ringlane_reactor::{Disk, Reactor};
+use ringlane_storage::Log;
+use ringlane_storage::inspect::{PartitionPath, log_recoveries};
+
+const LOST: &str = "records that were acknowledged are lost";
+
+const CHECKPOINT: &str = "/data/journal/shard-0.checkpoint";
+const KEPT: &str = "/data/kept.checkpoint";
+
+/// Where the log ends, or why it stays offline.
+type End = Result<i64, String>;
+
+/// Lets a log live, kills its process, has `harm` change its files, and asks what a start would do: the start does that.
+fn end_after<F: Future<Output = ()> + 'static>(
+    life: impl FnOnce(Reactor, Log) -> F + 'static,
+    harm: impl FnOnce(&mut Simulation, HostId),
+) -> End {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        life(reactor, log).await;
+    });
+    simulation.crash(host, CrashKind::Process);
+    harm(&mut simulation, host);
+    let said = simulation.block_on(host, |reactor| async move { foretold(&reactor.disk()).await });
+    let done = simulation.block_on(host, started);
+    match (&said, &done) {
+        (Err(said), Err(done)) => assert!(done.contains(said), "said: {said}; done: {done}"),
+        _ => assert_eq!(said, done, "what was said, and what was done"),
+    }
+    done
+}
+
+async fn foretold(disk: &Disk) -> End {
+    let (topic, partition, path) = ("orders".to_string(), PartitionIndex(0), dir());
+    let partitions = [PartitionPath { topic, partition, path }];
+    let data = Path::new("/data");
+    let told = log_recoveries(disk, data, &partitions, &|_, _| true, &|_| ()).await;
+    let told = told.expect("a good disk").remove(0);
+    told.problem.map_or(Ok(told.log_end_offset.0), Err)
+}
+
+async fn started(reactor: Reactor) -> End {
+    let manager = manager(&reactor).await;
+    let opened = Log::open(&manager, &dir(), KEY, small()).await;
+    opened.map(|(log, _)| log.log_end().0).map_err(|error| error.to_string())
+}
+
+/// Two batches that a checkpoint covers, and two that only the journal holds for certain.
+async fn half_covered(log: &Log) {
+    for n in 0..4 {
+        append(log, batch(n)).await;
+        durable(log).await;
+        if n == 1 {
+            log.checkpoint().await.expect("a good disk");
+        }
+    }
+}
+
+async fn lived(_: Reactor, log: Log) {
+    half_covered(&log).await;
+}
+
+fn segment(base: i64) -> PathBuf {
+    dir().join(format!("{base:020}.log"))
+}
+
+/// Cuts the segment at `base` to `len` bytes.
+fn cut(base: i64, len: usize) -> impl FnOnce(&mut Simulation, HostId) {
+    move |simulation, host| {
+        let bytes = simulation.read_file(host, segment(base)).expect("it is there");
+        simulation.write_file(host, segment(base), &bytes[..len]).expect("written");
+    }
+}
+
+fn remove(base: i64) -> impl FnOnce(&mut Simulation, HostId) {
+    move |simulation, host| simulation.remove_file(host, segment(base)).expect("it is there")
+}
+
+#[test]
+fn what_only_the_journal_holds_is_written_back() {
+    assert_eq!(end_after(lived, |_, _| ()), Ok(4));
+    assert_eq!(end_after(lived, cut(0, 2 * batch(0).len())), Ok(4));
+}
+
+/// The batches of the journal lie behind the hole: with them the file would look long enough.
+#[test]
+fn a_segment_that_is_shorter_than_what_was_synced_is_told() {
+    for len in [0, 1, batch(0).len(), 2 * batch(0).len() - 1] {
+        let end = end_after(lived, cut(0, len));
+        assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{len}: {end:?}");
+    }
+    let end = end_after(lived, remove(0));
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
+}
+
+/// Nothing of the journal belongs into it.
+#[test]
+fn a_short_segment_is_told_without_the_journal_too() {
+    let covered = |_, log: Log| async move {
+        append(&log, batch(1)).await;
+        log.checkpoint().await.expect("a good disk");
+    };
+    let end = end_after(covered, cut(0, 5));
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
+}
+
+/// A truncation to this place or before explains that the segment is short, and one behind it does not.
+#[test]
+fn a_truncation_explains_a_short_segment() {
+    let len = batch(0).len();
+    let truncated = |reactor: Reactor, log: Log| async move {
+        half_covered(&log).await;
+        keep_checkpoint(&reactor.disk()).await;
+        log.truncate_to(Offset(1)).await.expect("a good disk");
+        append(&log, batch(9)).await;
+        durable(&log).await;
+    };
+    let harmed = |len| {
+        end_after(truncated, move |simulation, host| {
+            put_checkpoint_back(simulation, host);
+            cut(0, len)(simulation, host);
+        })
+    };
+    assert_eq!(harmed(len), Ok(2));
+    let end = harmed(len - 1);
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
+}
+
+/// The log starts behind all that belongs there; or not.
+#[test]
+fn a_deletion_explains_a_short_segment() {
+    let harmed = |start| {
+        let deleted = move |reactor: Reactor, log: Log| async move {
+            half_covered(&log).await;
+            for n in 4..40 {
+                append(&log, batch(n)).await;
+            }
+            durable(&log).await;
+            keep_checkpoint(&reactor.disk()).await;
+            let deleted = log.delete_records_before(Offset(start), HighWatermark(40)).await;
+            deleted.expect("a good disk");
+        };
+        end_after(deleted, |simulation, host| {
+            put_checkpoint_back(simulation, host);
+            simulation.write_file(host, segment(0), b"short").expect("written");
+        })
+    };
+    assert_eq!(harmed(30), Ok(40));
+    let end = harmed(3);
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
+}
+
+/// What the shard's checkpoint says now is what a start will find: no later one has taken its place.
+async fn keep_checkpoint(disk: &Disk) {
+    let bytes = disk.read(Path::new(CHECKPOINT), 1 << 20).await.expect("it is there");
+    disk.replace(Path::new(KEPT), &bytes).await.expect("a good disk");
+}
+
+fn put_checkpoint_back(simulation: &mut Simulation, host: HostId) {
+    let bytes = simulation.read_file(host, KEPT).expect("it is there");
+    simulation.write_file(host, CHECKPOINT, &bytes).expect("written");
+}
+
+/// The journal goes on in other segments, which are whole.
+#[test]
+fn a_short_segment_is_told_whatever_comes_behind_it() {
+    let rolled = |_, log: Log| async move {
+        half_covered(&log).await;
+        for n in 4..40 {
+            append(&log, batch(n)).await;
+        }
+        durable(&log).await;
+        assert!(log.segment_count() > 1);
+    };
+    assert_eq!(end_after(rolled, |_, _| ()), Ok(40));
+    let end = end_after(rolled, cut(0, 5));
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
+}

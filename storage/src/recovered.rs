@@ -26,6 +26,28 @@ pub(crate) struct FoundLog {
     pub(crate) log_start: Offset,
 }
 
+impl FoundLog {
+    /// Of which a checkpoint has `record`, and its journal goes as far as `log_sequence`, with a start and the lowest offset
+    /// it was truncated to.
+    pub(crate) fn of(
+        record: Option<&Arc<Record>>,
+        log_sequence: u64,
+        log_start: Option<Offset>,
+        cut: Option<Offset>,
+    ) -> Self {
+        let recorded = record.map(|record| record.log_start.offset());
+        let log_start = recorded.max(log_start).unwrap_or(Offset::ZERO);
+        let basis = match record {
+            None => Basis::Nothing,
+            Some(record) if cut.is_some_and(|cut| cut < record.recovery_point.offset()) => {
+                Basis::Truncation(record.epochs.clone())
+            }
+            Some(record) => Basis::Record(record.clone()),
+        };
+        Self { basis, log_sequence, log_start }
+    }
+}
+
 /// What its recovery rests on.
 #[derive(Clone, Debug)]
 pub(crate) enum Basis {
@@ -274,19 +296,7 @@ impl Recovered {
         let (record, replayed) = (self.record(key), self.replayed.get(&key));
         let recorded = record.map_or(0, |record| record.log_sequence);
         let log_sequence = replayed.map_or(recorded, |log| log.log_sequence.max(recorded));
-        let starts = [
-            record.map(|record| record.log_start.offset()),
-            replayed.and_then(|log| log.log_start),
-        ];
-        let log_start = starts.into_iter().flatten().max().unwrap_or(Offset::ZERO);
-        let cut = replayed.and_then(|log| log.cut);
-        let basis = match record {
-            None => Basis::Nothing,
-            Some(record) if cut.is_some_and(|cut| cut < record.recovery_point.offset()) => {
-                Basis::Truncation(record.epochs.clone())
-            }
-            Some(record) => Basis::Record(record.clone()),
-        };
-        FoundLog { basis, log_sequence, log_start }
+        let log_start = replayed.and_then(|log| log.log_start);
+        FoundLog::of(record, log_sequence, log_start, replayed.and_then(|log| log.cut))
     }
 }

@@ -7,6 +7,7 @@
 //! was never durable.
 
 mod complete;
+pub(crate) mod missing;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,12 +79,9 @@ pub(crate) async fn load(
     let mut listing = list(disk, dir).await?;
     let (logs, snapshots) = (&mut listing.logs, &mut listing.snapshots);
     log_start::remove_before(disk, dir, found.log_start, logs, snapshots).await?;
-    if listing.is_all_deleted(found) {
-        for base in std::mem::take(&mut listing.logs) {
-            remove_segment(disk, dir, base).await?;
-        }
-    } else if listing.logs.is_empty() && matches!(found.basis, Basis::Record(_)) {
-        return Err(StorageError::corrupt(dir, "the segments of the log are missing"));
+    let deleted = missing::take_deleted(&mut listing.logs, found);
+    for base in deleted.map_err(|reason| StorageError::corrupt(dir, reason))? {
+        remove_segment(disk, dir, base).await?;
     }
     if listing.logs.is_empty() {
         create_first(disk, dir, &mut listing, found.log_start).await?;
@@ -125,17 +123,6 @@ pub(crate) async fn load(
 }
 
 impl Listing {
-    /// Whether the log's start lies behind all that its record knows, and no segment is there that could hold what follows.
-    /// Retention made one when all had expired and gave the old ones other names, and the power went before any of these
-    /// names was durable: whichever are there, nothing is lost.
-    fn is_all_deleted(&self, found: &FoundLog) -> bool {
-        let Basis::Record(record) = &found.basis else { return false };
-        found.log_start >= record.recovery_point.offset()
-            && found.log_start > record.segment_base
-            && !self.logs.contains(&record.segment_base)
-            && self.logs.range(found.log_start..).next().is_none()
-    }
-
     fn len_of(&self, kind: Kind, base: Offset) -> Option<u64> {
         self.lens.get(&(kind, base)).copied()
     }

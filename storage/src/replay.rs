@@ -313,7 +313,7 @@ impl<'a> Replay<'a> {
         }
         let path = Kind::Log.path(dir, base);
         if log.cut.is_none() {
-            let record = self.recovered.record(key).map(|record| &**record);
+            let record = self.recovered.record(key);
             if let Some(short) = Short::find(self.disk, dir, record, head).await? {
                 log.short = Some(short);
                 return Ok(None);

@@ -187,3 +187,88 @@ fn a_short_segment_is_told_whatever_comes_behind_it() {
     let end = end_after(rolled, cut(0, 5));
     assert!(end.as_ref().is_err_and(|reason| reason.contains(LOST)), "{end:?}");
 }
+
+/// A log that is empty, and was recorded so, of which nothing was ever synced.
+#[test]
+fn a_missing_segment_of_an_empty_log_is_told() {
+    let empty = |_, log: Log| async move { log.checkpoint().await.expect("a good disk") };
+    assert_eq!(end_after(empty, |_, _| ()), Ok(0));
+    let end = end_after(empty, remove(0));
+    assert!(end.as_ref().is_err_and(|reason| reason.contains("are missing")), "{end:?}");
+}
+
+/// The same with a record in the journal: a replay makes the segment anew.
+#[test]
+fn the_journal_makes_a_missing_segment_of_an_empty_log() {
+    let one = |_, log: Log| async move {
+        log.checkpoint().await.expect("a good disk");
+        append(&log, batch(1)).await;
+        durable(&log).await;
+    };
+    assert_eq!(end_after(one, remove(0)), Ok(1));
+}
+
+/// What the journal cuts is there afterwards, however little is left in it.
+#[test]
+fn a_truncation_makes_a_missing_segment_of_an_empty_log() {
+    let emptied = |reactor: Reactor, log: Log| async move {
+        log.checkpoint().await.expect("a good disk");
+        keep_checkpoint(&reactor.disk()).await;
+        append(&log, batch(1)).await;
+        durable(&log).await;
+        log.truncate_to(Offset(0)).await.expect("a good disk");
+    };
+    let end = end_after(emptied, |simulation, host| {
+        put_checkpoint_back(simulation, host);
+        remove(0)(simulation, host);
+    });
+    assert_eq!(end, Ok(0));
+}
+
+/// All has expired, and whichever segments are left, there is nothing to lose; while the log does not start behind all that
+/// is recorded, there is.
+#[test]
+fn a_log_of_which_all_was_deleted_opens_empty_at_its_start() {
+    let harmed = |start, removes: fn(&str) -> bool| {
+        let deleted = move |_, log: Log| async move {
+            for n in 0..40 {
+                append(&log, batch(n)).await;
+            }
+            durable(&log).await;
+            log.checkpoint().await.expect("a good disk");
+            let deleted = log.delete_records_before(Offset(start), HighWatermark(40)).await;
+            deleted.expect("a good disk");
+        };
+        end_after(deleted, move |simulation, host| {
+            for file in simulation.files(host) {
+                if file.starts_with("/data/orders-0/") && removes(&file) {
+                    simulation.remove_file(host, &file).expect("it is there");
+                }
+            }
+        })
+    };
+    let is_segment: fn(&str) -> bool = |file| file.ends_with(".log");
+    assert_eq!(harmed(40, is_segment), Ok(40));
+    let end = harmed(39, is_segment);
+    assert!(end.as_ref().is_err_and(|reason| reason.contains("are missing")), "{end:?}");
+}
+
+/// The same while an older segment is still there.
+#[test]
+fn segments_that_were_deleted_and_are_still_there_hold_nothing() {
+    let deleted = |reactor: Reactor, log: Log| async move {
+        for n in 0..40 {
+            append(&log, batch(n)).await;
+        }
+        durable(&log).await;
+        let old = segment(0);
+        let bytes = reactor.disk().read(&old, 1 << 20).await.expect("it is there");
+        let deleted = log.delete_records_before(Offset(40), HighWatermark(40)).await;
+        deleted.expect("a good disk");
+        for name in names(&reactor, &dir()).await.iter().filter(|name| name.ends_with(".log")) {
+            reactor.disk().remove_file(&dir().join(name)).await.expect("it is there");
+        }
+        reactor.disk().replace(&old, &bytes).await.expect("a good disk");
+    };
+    assert_eq!(end_after(deleted, |_, _| ()), Ok(40));
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringlane_batch::{BatchView, Offset};
 use ringlane_reactor::{Disk, OpenOptions};
@@ -65,7 +66,7 @@ pub(super) struct Walked {
 
 impl Overlay {
     /// Of a log of which a checkpoint has `record`.
-    pub(super) fn behind(record: Option<&Record>) -> Self {
+    pub(super) fn behind(record: Option<&Arc<Record>>) -> Self {
         let log_sequence = record.map_or(0, |record| record.log_sequence);
         Self { log_sequence, ..Self::default() }
     }
@@ -75,7 +76,7 @@ impl Overlay {
         &mut self,
         disk: &Disk,
         dir: &Path,
-        record: Option<&Record>,
+        record: Option<&Arc<Record>>,
         entry: &Entry<'_>,
     ) {
         let (head, before) = (&entry.head, self.log_sequence);
@@ -120,7 +121,7 @@ impl Overlay {
         &mut self,
         disk: &Disk,
         dir: &Path,
-        record: Option<&Record>,
+        record: Option<&Arc<Record>>,
         head: &EntryHead,
     ) -> io::Result<bool> {
         if self.short.as_mut().is_some_and(|short| short.takes(head)) {
@@ -173,7 +174,11 @@ impl Overlay {
             Some((Kind::Log, base)) if !entry.is_dir => self.kept(base, 0).map(|_| base),
             _ => None,
         });
-        Ok(on_disk.chain(self.batches.keys().map(|(base, _)| *base)).collect())
+        // A truncation makes the one that it cuts, where it is missing.
+        let cut = self.cuts.iter().map(|(base, _)| *base);
+        let cut = cut.filter(|base| self.kept(*base, 0).is_some());
+        let written = self.batches.keys().map(|(base, _)| *base);
+        Ok(on_disk.chain(cut).chain(written).collect())
     }
 
     /// Follows the batches of the segments `bases` from `start` on.
@@ -190,7 +195,8 @@ impl Overlay {
     ) -> Result<Walked, StorageError> {
         let mut walked = Walked { end: start.offset, problem: None };
         if start.position > 0 && !bases.contains(&start.base) {
-            walked.problem = Some("the segments of the log are missing".to_string());
+            let path = Kind::Log.path(dir, start.base);
+            walked.problem = Some(format!("{}: {}", path.display(), shortness(0, start.position)));
         }
         for &base in bases.range(start.base..) {
             let position = match base {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ringlane_batch::{Offset, PartitionIndex, TopicId};
 use ringlane_reactor::Disk;
@@ -15,7 +16,8 @@ use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::Kind;
 use crate::partition_metadata;
-use crate::recovered::Recovered;
+use crate::recovered::{Basis, FoundLog, Recovered};
+use crate::recovery::missing::take_deleted;
 use crate::replay::misplaced;
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
@@ -86,7 +88,7 @@ pub async fn log_recoveries(
             continue;
         }
         let overlay = journals.logs.get(&key).unwrap_or(&nothing);
-        let record = journals.record(key);
+        let record = recovered.record(key);
         let mut found = recovery(disk, partition, topic_id, record, overlay, progress).await?;
         let damage = overlay.problem().or_else(|| journals.damaged.clone());
         found.problem = damage.or_else(|| same_log(partition, &named[&key])).or(found.problem);
@@ -157,7 +159,7 @@ impl<'a> Journals<'a> {
 
     async fn take(&self, entry: &Entry<'_>, logs: &mut BTreeMap<LogKey, Overlay>) {
         let key = (entry.head.topic_id, entry.head.partition);
-        let (record, place) = (self.record(key), self.places.get(&key));
+        let (record, place) = (self.recovered.record(key), self.places.get(&key));
         let recorded = record.map_or(0, |record| record.log_sequence);
         if let Some(dir) = place
             && entry.head.log_sequence > recorded
@@ -165,10 +167,6 @@ impl<'a> Journals<'a> {
             let log = logs.entry(key).or_insert_with(|| Overlay::behind(record));
             log.take(self.disk, dir, record, entry).await;
         }
-    }
-
-    fn record(&self, key: LogKey) -> Option<&'a Record> {
-        self.recovered.record(key).map(|record| &**record)
     }
 
     /// Files of entries that an earlier start kept count for the logs of which the journals have nothing.
@@ -213,36 +211,25 @@ async fn recovery(
     disk: &Disk,
     partition: &PartitionPath,
     topic_id: TopicId,
-    record: Option<&Record>,
+    record: Option<&Arc<Record>>,
     overlay: &Overlay,
     progress: &dyn Fn(u64),
 ) -> Result<LogRecovery, StorageError> {
     let dir = &partition.path;
-    let recorded_start = record.map(|record| record.log_start.offset());
-    let log_start = recorded_start.max(overlay.log_start).unwrap_or(Offset::ZERO);
+    let cut = overlay.lowest_cut.map(|cut| cut.offset);
+    let found = FoundLog::of(record, overlay.log_sequence, overlay.log_start, cut);
+    let log_start = found.log_start;
     let mut bases = overlay.bases(disk, dir).await?;
     // What lies wholly before the log's start was deleted.
     if let Some(first) = bases.range(..=log_start).next_back().copied() {
         bases = bases.split_off(&first);
     }
-    let first = bases.first().copied();
-    let start = match (record, overlay.lowest_cut) {
-        (Some(record), Some(cut)) if cut.offset < record.recovery_point.offset() => cut,
-        (Some(record), _) => match first {
-            // Retention has removed everything before it.
-            Some(first)
-                if first >= record.recovery_point.offset() && first > record.segment_base =>
-            {
-                Start::of_segment(first)
-            }
-            _ => Start {
-                base: record.segment_base,
-                position: record.position,
-                offset: record.recovery_point.offset(),
-            },
-        },
-        (None, _) => Start::of_segment(first.unwrap_or(log_start)),
-    };
+    let missing = take_deleted(&mut bases, &found).err();
+    if missing.is_none() && bases.is_empty() {
+        // A start makes the first one.
+        bases.insert(log_start);
+    }
+    let start = start_of(&found.basis, overlay, bases.first().copied().unwrap_or(log_start));
     let walked = overlay.end(disk, dir, &bases, start, progress).await?;
     Ok(LogRecovery {
         topic: partition.topic.clone(),
@@ -253,7 +240,25 @@ async fn recovery(
         // A log that lost what lay behind its start goes on from there.
         log_end_offset: walked.end.max(log_start),
         journal_bytes: overlay.bytes,
-        problem: walked.problem,
+        problem: missing.map(str::to_string).or(walked.problem),
         topic_id,
     })
+}
+
+/// Where the check of a log begins whose first segment is `first`.
+fn start_of(basis: &Basis, overlay: &Overlay, first: Offset) -> Start {
+    match (basis, overlay.lowest_cut) {
+        (Basis::Truncation(_), Some(cut)) => cut,
+        // Otherwise retention has removed everything before the first one.
+        (Basis::Record(record), _)
+            if first < record.recovery_point.offset() || first <= record.segment_base =>
+        {
+            Start {
+                base: record.segment_base,
+                position: record.position,
+                offset: record.recovery_point.offset(),
+            }
+        }
+        _ => Start::of_segment(first),
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringlane_batch::Offset;
 use ringlane_reactor::Disk;
@@ -31,7 +32,7 @@ impl Short {
     pub(crate) async fn find(
         disk: &Disk,
         dir: &Path,
-        record: Option<&Record>,
+        record: Option<&Arc<Record>>,
         head: &EntryHead,
     ) -> io::Result<Option<Self>> {
         let base = head.segment_base;

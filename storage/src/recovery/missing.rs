@@ -1,0 +1,36 @@
+//! What it means that segments of a log are not there: all had expired, or they were lost. A start asks here, and who only says
+//! what it would do (`inspect/recovery.rs`).
+
+use std::collections::BTreeSet;
+
+use ringlane_batch::Offset;
+
+use crate::recovered::{Basis, FoundLog};
+
+/// Takes the segments out of `logs`, those that are there, when nothing of the log is needed: it opens empty at its start.
+///
+/// # Errors
+/// Why the log must not be opened without those that are missing.
+pub(crate) fn take_deleted(
+    logs: &mut BTreeSet<Offset>,
+    found: &FoundLog,
+) -> Result<BTreeSet<Offset>, &'static str> {
+    if is_all_deleted(logs, found) {
+        return Ok(std::mem::take(logs));
+    }
+    match logs.is_empty() && matches!(found.basis, Basis::Record(_)) {
+        true => Err("the segments of the log are missing"),
+        false => Ok(BTreeSet::new()),
+    }
+}
+
+/// Whether the log's start lies behind all that its record knows, and no segment is there that could hold what follows.
+/// Retention made one when all had expired and gave the old ones other names, and the power went before any of these
+/// names was durable: whichever are there, nothing is lost.
+fn is_all_deleted(logs: &BTreeSet<Offset>, found: &FoundLog) -> bool {
+    let Basis::Record(record) = &found.basis else { return false };
+    found.log_start >= record.recovery_point.offset()
+        && found.log_start > record.segment_base
+        && !logs.contains(&record.segment_base)
+        && logs.range(found.log_start..).next().is_none()
+}

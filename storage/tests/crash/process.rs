@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ringlane_batch::{HighWatermark, LeaderEpoch, Offset, PartitionIndex};
 use ringlane_reactor::{Queue, Reactor, Rng, Task};
-use ringlane_storage::inspect::verify_log;
+use ringlane_storage::inspect::{PartitionPath, log_recoveries, verify_log};
 use ringlane_storage::journal::JournalConfig;
 use ringlane_storage::{
     Cleanable, Cleaner, CleanerConfig, Log, LogDirectory, LogKey, LogManager, LogManagerConfig,
@@ -66,8 +66,12 @@ pub(crate) fn place(number: usize) -> (LogKey, PathBuf) {
 impl Process {
     /// Starts, and compares what is there with what was told.
     pub(crate) async fn start(start: Start) -> Self {
+        let foretold = foretold(&start).await;
         let (mut process, refused) = Self::try_start(start).await.expect("an honest disk");
         assert!(refused.is_empty(), "an honest disk, and logs are refused: {refused:?}");
+        for (number, end) in foretold {
+            assert_eq!(process.logs[number].log_end().0, end, "log {number} ends as was foretold");
+        }
         process.check().await;
         process.start_background();
         process
@@ -199,6 +203,23 @@ impl Process {
 /// A log moves to another shard with each life, whether their number changes or not.
 fn shard_of(number: usize, start: &Start) -> usize {
     (number + start.epoch as usize) % start.reactors.len()
+}
+
+/// Where `log recovery` says that the logs would end that are there.
+async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
+    let (disk, mut partitions) = (start.reactors[0].disk(), Vec::new());
+    for number in 0..start.roles.len() {
+        let ((_, partition), path) = place(number);
+        if disk.list(&path).await.is_ok() {
+            partitions.push(PartitionPath { topic: "orders".into(), partition, path });
+        }
+    }
+    let told = log_recoveries(&disk, data(), &partitions, &|_, _| true, &|_| ()).await;
+    let told = told.expect("an honest disk").into_iter().map(|log| {
+        assert_eq!(log.problem, None, "an honest disk: log {}", log.partition);
+        (log.partition.0 as usize, log.log_end_offset.0)
+    });
+    told.collect()
 }
 
 /// Reads the checkpoints, and replays all journals, each by the shard that a broker gives it to.

@@ -117,7 +117,10 @@ fn connections_leave_logs_their_descriptors() {
     drop(flood);
     wait_until("there is room again", || (sockets(&broker) <= before).then_some(()));
     assert_eq!(read_all(&broker, &put), put);
-    assert!(!broker.log().contains("Too many open files"), "{}", broker.log());
+    // The kernel may accept more at once than it is to, and be refused the next itself; of no log is that said.
+    let log = broker.log();
+    let mut short = log.lines().filter(|line| line.contains("Too many open files"));
+    assert!(short.all(|line| line.contains("cannot accept connections")), "{log}");
 }
 
 /// Says how many files the process may have open from now on.

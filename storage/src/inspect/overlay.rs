@@ -148,6 +148,17 @@ impl Overlay {
         }
     }
 
+    /// Whether everything before the cut was deleted after it, and nothing is to be written where it was: a start finds a log that ends
+    /// before its start, and begins it anew there.
+    pub(super) fn is_all_deleted(&self, log_start: Offset) -> bool {
+        self.lowest_cut.is_some_and(|cut| {
+            let written = (cut.base, 0)..=(cut.base, u64::MAX);
+            cut.offset <= log_start
+                && cut.base < log_start
+                && self.batches.range(written).next().is_none()
+        })
+    }
+
     /// Why the log would stay offline, by its journal.
     pub(super) fn problem(&self) -> Option<String> {
         self.damage.clone().or_else(|| Some(self.short.as_ref()?.sentence()))

@@ -225,6 +225,9 @@ async fn recovery(
         bases = bases.split_off(&first);
     }
     let missing = take_deleted(&mut bases, &found).err();
+    if matches!(found.basis, Basis::Truncation(_)) && overlay.is_all_deleted(log_start) {
+        bases.retain(|base| *base >= log_start);
+    }
     if missing.is_none() && bases.is_empty() {
         // A start makes the first one.
         bases.insert(log_start);
@@ -248,7 +251,7 @@ async fn recovery(
 /// Where the check of a log begins whose first segment is `first`.
 fn start_of(basis: &Basis, overlay: &Overlay, first: Offset) -> Start {
     match (basis, overlay.lowest_cut) {
-        (Basis::Truncation(_), Some(cut)) => cut,
+        (Basis::Truncation(_), Some(cut)) if first <= cut.base => cut,
         // Otherwise retention has removed everything before the first one.
         (Basis::Record(record), _)
             if first < record.recovery_point.offset() || first <= record.segment_base =>

@@ -142,6 +142,9 @@ impl Account {
     fn add(&self, bytes: usize) {
         self.held_bytes.set(self.held_bytes.get() + bytes);
         self.ledger.held_bytes.set(self.ledger.held_bytes.get() + bytes);
+        if self.has_left.get() {
+            self.ledger.left_bytes.set(self.ledger.left_bytes.get() + bytes);
+        }
     }
 
     fn release(&self, bytes: usize) {
@@ -258,5 +261,24 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.account.release(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_for_one_that_has_left_is_given_back_whole() {
+        let ledger = Ledger::new(100);
+        let account = ledger.open(Instant::from_nanos(0));
+        let before = account.take(60);
+        account.leave();
+        let after = account.take(50);
+        assert!(ledger.is_full() && ledger.is_full_of_left());
+        drop(before);
+        assert!(!ledger.is_full_of_left());
+        drop(after);
+        assert_eq!((ledger.held_bytes.get(), ledger.left_bytes.get()), (0, 0));
     }
 }

@@ -11,7 +11,7 @@ use ringlane_reactor::{Disk, FileLock, Queue, Reactor};
 use crate::error::StorageError;
 use crate::journal::wait_for_late_writes;
 use crate::meta_properties::{self, MetaProperties};
-use crate::names::{Kind, is_deleted_directory, parse_partition_directory};
+use crate::names::{is_deleted_directory, parse_partition_directory};
 use crate::partition_metadata;
 use crate::shard_checkpoint::journal_directory;
 
@@ -142,7 +142,7 @@ impl LogDirectory {
         });
         let disk = self.disk.clone();
         let identify = async move |found: PartitionDirectory| {
-            let topic_id = topic_of(&disk, &found.path).await;
+            let topic_id = partition_metadata::topic_of(&disk, &found.path).await;
             (found, topic_id)
         };
         let identified =
@@ -199,20 +199,6 @@ impl LogDirectory {
         let entries = self.disk.list(&self.path).await;
         let entries = entries.map_err(StorageError::io("list", &self.path))?;
         Ok(entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name).collect())
-    }
-}
-
-/// The topic id in the directory; `None` where its log was never completely created, as its last step is that file, and nothing is
-/// appended before.
-async fn topic_of(disk: &Disk, directory: &Path) -> Result<Option<TopicId>, StorageError> {
-    if let Some(topic_id) = partition_metadata::read(disk, directory).await? {
-        return Ok(Some(topic_id));
-    }
-    let entries = disk.list(directory).await.map_err(StorageError::io("list", directory))?;
-    let is_segment = |name: &str| matches!(Kind::parse(name), Some((Kind::Log, _)));
-    match entries.iter().any(|entry| is_segment(&entry.name) && entry.len > 0) {
-        true => Err(partition_metadata::missing(directory)),
-        false => Ok(None),
     }
 }
 

@@ -7,6 +7,7 @@ use ringlane_batch::TopicId;
 use ringlane_reactor::{Disk, OpenOptions};
 
 use crate::error::StorageError;
+use crate::names::Kind;
 
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -53,6 +54,26 @@ pub(crate) async fn read(disk: &Disk, dir: &Path) -> Result<Option<TopicId>, Sto
         Ok(text) => decode(&text).map(Some).map_err(|reason| StorageError::corrupt(&path, reason)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::io("read", &path)(error)),
+    }
+}
+
+/// The topic id in the directory; `None` where there is none, or its log was never completely created: the last step of that is the
+/// file, and nothing is appended before.
+///
+/// # Errors
+/// The disk's; `Corrupt` where the file is damaged, or missing beside records.
+pub(crate) async fn topic_of(disk: &Disk, dir: &Path) -> Result<Option<TopicId>, StorageError> {
+    if let Some(topic_id) = read(disk, dir).await? {
+        return Ok(Some(topic_id));
+    }
+    let entries = match disk.list(dir).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(StorageError::io("list", dir))?,
+    };
+    let is_segment = |name: &str| matches!(Kind::parse(name), Some((Kind::Log, _)));
+    match entries.iter().any(|entry| is_segment(&entry.name) && entry.len > 0) {
+        true => Err(missing(dir)),
+        false => Ok(None),
     }
 }
 

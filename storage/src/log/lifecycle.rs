@@ -139,13 +139,13 @@ impl Log {
     /// there, or another topic's of that name.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's; `Corrupt` where nobody knows whose records are there: they stay.
     pub async fn delete_unopened(
         manager: &LogManager,
         dir: &Path,
         key: LogKey,
     ) -> Result<(), StorageError> {
-        match partition_metadata::read(&manager.0.disk, dir).await? {
+        match partition_metadata::topic_of(&manager.0.disk, dir).await? {
             Some(id) if id == key.0 => remove(manager, dir, key).await,
             Some(_) => Ok(()),
             None => match manager.0.disk.remove_dir_all(dir).await {

@@ -411,6 +411,21 @@ fn bad_input_is_told_or_repaired() {
     }
 }
 
+/// Nobody knows any more whose records they are.
+#[test]
+fn records_without_their_metadata_outlive_a_topic_of_their_name() {
+    let mut cluster = cluster(1);
+    cluster.stop();
+    Files(&mut cluster).remove("orders-0/partition.metadata");
+    let before = Files(&mut cluster).segments();
+    cluster.start();
+    let deleted = cluster.client(|mut client| async move { client.delete_topic("orders").await });
+    deleted.expect("the cluster has it");
+    let files = Files(&mut cluster);
+    assert_eq!(files.segments(), before);
+    assert!(before.iter().any(|segment| !files.get(segment).is_empty()));
+}
+
 /// The journals of before are those of another number of shards, also when the host has one core or many.
 #[test]
 fn a_journal_of_another_shard_count_is_read() {

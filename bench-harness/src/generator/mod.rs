@@ -116,6 +116,7 @@ pub fn measure(job: &Job) -> Result<Measured, String> {
         true => ShardConfig::single(),
         false => ShardConfig::on(job.cpus.clone()),
     };
+    config.gives_way = true;
     config.receive_buffer_bytes = RECEIVE_BUFFER_BYTES;
     config.unread_bytes_max = UNREAD_BYTES_MAX;
     let shards = u16::try_from(config.cpus.len()).map_err(|_| "too many CPUs".to_owned())?;

@@ -11,6 +11,9 @@ pub struct ShardConfig {
     pub pinned: bool,
     /// The CPUs of the rings' kernel workers, which do what would stop a shard; `cpus` may be among them.
     pub worker_cpus: Vec<usize>,
+    /// Whether a shard leaves its CPU as soon as anyone else is ready there, in place of keeping it for some milliseconds: a
+    /// load generator, which on the CPU of the disk's interrupts would hold back what the kernel does for its target.
+    pub gives_way: bool,
     /// How long a shard spins before it sleeps. Zero: an idle broker costs no CPU.
     pub spin: Duration,
     /// Memory for receive buffers of each shard, in bytes.
@@ -33,6 +36,7 @@ impl ShardConfig {
             cpus,
             pinned: true,
             worker_cpus: allowed_cpus(),
+            gives_way: false,
             spin: Duration::ZERO,
             receive_buffer_bytes: 2 << 20,
             receive_chunk_bytes: 16 << 10,

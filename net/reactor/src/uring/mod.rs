@@ -14,6 +14,7 @@ mod driver;
 mod file;
 mod file_system;
 mod fixed;
+mod give_way;
 mod in_place;
 mod listener;
 mod op;

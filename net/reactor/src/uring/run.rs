@@ -10,6 +10,7 @@ use std::time::Duration;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::driver::Driver;
+use super::give_way::give_way;
 use super::shard::set_local;
 use super::waker::Inbox;
 use super::{Shard, ShardConfig};
@@ -128,6 +129,9 @@ where
     M: FnOnce(Reactor) -> F,
     F: Future<Output = io::Result<()>> + 'static,
 {
+    if config.gives_way {
+        give_way();
+    }
     let inbox = inboxes[usize::from(id.0)].clone();
     let count = inboxes.len() as u16;
     let executor = executor(config, id)?;

@@ -67,7 +67,7 @@ struct Load {
     begin: Cell<Instant>,
     deadline: Cell<Instant>,
     /// Bytes of groups that end the run, and those of one turnover.
-    bytes_max: u64,
+    bytes_max: Cell<u64>,
     turnover_bytes: u64,
     /// When each turnover ended, with the records by then.
     turnovers: RefCell<Vec<(Instant, u64)>>,
@@ -83,11 +83,12 @@ pub(crate) async fn run(
     side: Side,
 ) -> io::Result<Outcome> {
     crate::fresh(&reactor, &dir).await?;
-    let journal = JournalConfig {
-        files: args.files,
-        file_bytes: args.file_bytes,
-        ..JournalConfig::default()
+    let (files, file_bytes) = match side {
+        Side::Journal => (args.files, args.file_bytes),
+        // Not used: its zeros are not to be written beside what is measured.
+        Side::Fdatasync | Side::Grouped => (2, 4 << 20),
     };
+    let journal = JournalConfig { files, file_bytes, ..JournalConfig::default() };
     let turnover_bytes = args.file_bytes * u64::from(args.files);
     let open_logs_max = args.open_logs.unwrap_or(shape.partitions.max(1));
     let mut config =
@@ -105,7 +106,7 @@ pub(crate) async fn run(
         prefetches: args.prefetches,
         begin: Cell::new(reactor.now()),
         deadline: Cell::new(reactor.now()),
-        bytes_max: args.turnovers * turnover_bytes,
+        bytes_max: Cell::new(0),
         turnover_bytes,
         turnovers: RefCell::default(),
         records: Cell::new(0),
@@ -115,7 +116,11 @@ pub(crate) async fn run(
     load.round(&logs, 1).await;
     manager.checkpoint().await.expect("the disk takes it");
     let seconds = if side == Side::Journal { args.seconds_max } else { args.seconds };
-    let outcome = load.measure(&logs, depth, seconds).await;
+    if side == Side::Journal {
+        // The first turnover has the zeros of a new journal written beside it, once in the life of a broker.
+        load.measure(&logs, depth, seconds, turnover_bytes).await;
+    }
+    let outcome = load.measure(&logs, depth, seconds, args.turnovers * turnover_bytes).await;
     for log in &logs {
         // What is closed is removed next.
         log.go_offline("the run has ended");
@@ -160,7 +165,14 @@ fn batch(record_bytes: usize) -> Vec<u8> {
 }
 
 impl Load {
-    async fn measure(self: &Rc<Self>, logs: &[Log], depth: usize, seconds: Duration) -> Outcome {
+    async fn measure(
+        self: &Rc<Self>,
+        logs: &[Log],
+        depth: usize,
+        seconds: Duration,
+        bytes_max: u64,
+    ) -> Outcome {
+        self.bytes_max.set(bytes_max);
         let (journal, rounds) = (self.manager.journal_stats(), self.manager.round_stats());
         let begin = self.reactor.now();
         self.records.set(0);
@@ -231,7 +243,7 @@ impl Load {
         loop {
             let now = self.request(&logs).await;
             let bytes = self.manager.journal_stats().bytes - base;
-            let done = self.side == Side::Journal && bytes >= self.bytes_max;
+            let done = self.side == Side::Journal && bytes >= self.bytes_max.get();
             let turnovers = self.turnovers.borrow().len() as u64;
             if bytes >= (turnovers + 1) * self.turnover_bytes {
                 self.turnovers.borrow_mut().push((now, self.records.get()));

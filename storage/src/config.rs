@@ -111,7 +111,7 @@ impl Default for LogManagerConfig {
         Self {
             journal: JournalConfig::default(),
             concurrent_syncs_max: 32,
-            checkpoint_interval_bytes: 256 << 20,
+            checkpoint_interval_bytes: 512 << 20,
             checkpoint_interval: Duration::from_secs(60),
             held: HeldConfig::default(),
             open_logs_max: 1000,

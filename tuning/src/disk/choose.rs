@@ -17,7 +17,7 @@ pub struct JournalSizes {
 /// The default. A record batch may be half as long as a file: with smaller ones some would be refused that were taken
 /// before the disk was measured.
 const FILE_BYTES_MIN: u64 = 64 * MIB;
-/// From this many appended bytes on a round begins anyway, so a longer file spares none.
+/// After twice as many appended bytes a round begins anyway, so longer files spare none.
 const FILE_BYTES_MAX: u64 = 256 * MIB;
 const FILES_MIN: u32 = 4;
 const FILES_MAX: u32 = 16;

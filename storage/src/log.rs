@@ -88,6 +88,12 @@ impl Log {
         self.0.state.borrow().offsets().end
     }
 
+    /// Where the segment ends that holds `offset`, which is where a read from there ends at the latest.
+    pub fn segment_end(&self, offset: Offset) -> Offset {
+        let state = self.0.state.borrow();
+        state.segment_end(state.segment_index(offset.max(state.segments[0].base)))
+    }
+
     /// Everything before it survives a power cut. On a log that is not durable it lags behind until the next checkpoint.
     pub fn durable_end(&self) -> DurableEndOffset {
         self.0.state.borrow().offsets().durable

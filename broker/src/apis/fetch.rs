@@ -77,6 +77,8 @@ struct Found {
     log_start_offset: i64,
     diverging: Option<(i32, i64)>,
     batches: Vec<Bytes>,
+    /// Whether more is visible in a later segment, which only another read gives.
+    has_more: bool,
 }
 
 impl From<ErrorCode> for Found {
@@ -89,6 +91,7 @@ impl From<ErrorCode> for Found {
             log_start_offset: -1,
             diverging: None,
             batches: Vec::new(),
+            has_more: false,
         }
     }
 }
@@ -98,9 +101,9 @@ impl Found {
         self.batches.iter().map(Bytes::len).sum()
     }
 
-    /// Whether the client must hear of it at once.
+    /// Whether the client must hear of it at once, or waits for what no waiting gives.
     fn is_urgent(&self) -> bool {
-        self.error_code != ErrorCode::NONE || self.diverging.is_some()
+        self.error_code != ErrorCode::NONE || self.diverging.is_some() || self.has_more
     }
 }
 
@@ -359,7 +362,12 @@ async fn read_partition(
         return found;
     }
     match partition.log.read(wanted.offset, max_bytes, high_watermark, at_least_one).await {
-        Ok(fetched) => found.batches = fetched.batches,
+        Ok(fetched) => {
+            let segment_end = partition.log.segment_end(wanted.offset);
+            let has_any = !fetched.batches.is_empty();
+            found.has_more = has_any && fetched.next_offset.max(segment_end) < high_watermark;
+            found.batches = fetched.batches;
+        }
         Err(ReadError::OffsetOutOfRange { .. }) => return ErrorCode::OFFSET_OUT_OF_RANGE.into(),
         // The log said so once; consumers ask again and again.
         Err(error @ ReadError::Damaged(_)) => return errors::of_read(&error).into(),

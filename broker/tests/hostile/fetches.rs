@@ -25,24 +25,32 @@ const BATCHES: usize = 200;
 const READS_MAX: usize = 3 * PARTITIONS as usize;
 
 fn start(cores: usize) -> Broker {
-    let broker = Broker::start(&["num.partitions=4", &format!("ringlane.shards={cores}")]);
+    let cores = format!("ringlane.shards={cores}");
+    let broker = Broker::start(&["num.partitions=4", "log.segment.bytes=1048576", &cores]);
     topic_id(&broker.address);
     broker
 }
 
 fn batch() -> Vec<u8> {
+    batch_of(VALUE_BYTES)
+}
+
+fn batch_of(value_bytes: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Codec::None);
-    builder.append(TimestampMs(1), None, Some(&[7; VALUE_BYTES]), &[]);
+    builder.append(TimestampMs(1), None, Some(&vec![7; value_bytes]), &[]);
     builder.finish(&BatchFields::default()).to_vec()
 }
 
 /// One batch to each partition in turn, each once the one before is acknowledged.
 fn produce(address: &str, batches: usize) {
+    produce_each(address, &batch(), batches);
+}
+
+fn produce_each(address: &str, batch: &[u8], batches: usize) {
     let mut connection = Raw::connect(address);
-    let batch = batch();
     for number in 0..batches {
         let index = number as i32 % PARTITIONS;
-        let partition = PartitionProduceData { index, records: Some(Records::Borrowed(&batch)) };
+        let partition = PartitionProduceData { index, records: Some(Records::Borrowed(batch)) };
         let topic = TopicProduceData {
             name: "hostile",
             partition_data: vec![partition],
@@ -153,4 +161,18 @@ fn a_fetch_that_cannot_have_what_it_wants_is_answered_all_the_same() {
     is_answered.store(true, Ordering::Relaxed);
     assert_eq!(fetched_bytes(&answer.expect("an answer")), PARTITIONS as usize * batch().len());
     producer.join().expect("all is acknowledged");
+}
+
+/// A read ends where its segment does. What is behind it is there already: nothing is to be waited for, as in Kafka.
+#[test]
+fn a_fetch_does_not_wait_at_the_end_of_a_segment() {
+    let broker = start(2);
+    // Two of them are more than the least segment.
+    let batch = batch_of(600_000);
+    produce_each(&broker.address, &batch, 2 * PARTITIONS as usize);
+    let more_than_one_segment_each = PARTITIONS as usize * (batch.len() + 1);
+    let fetch = fetch(more_than_one_segment_each, 2 * MIB, i32::MAX);
+    let mut connection = Raw::send(&broker.address, &fetch);
+    let answer = connection.answer().expect("an answer");
+    assert_eq!(fetched_bytes(&answer), PARTITIONS as usize * batch.len());
 }

@@ -359,7 +359,7 @@ pub(crate) fn locate(
     }
 }
 
-/// Runs `job` on the shard that coordinates `group_id`.
+/// Runs `job` on the shard that coordinates `group_id`; `kept` stays on this one until it has ended.
 ///
 /// # Errors
 /// When that is not here, or not yet.
@@ -367,6 +367,7 @@ pub(crate) async fn call<T, F>(
     shard: &Rc<Shard>,
     group_id: &str,
     job: impl FnOnce(Rc<Coordinator>) -> F + Send + 'static,
+    kept: impl Sized + 'static,
 ) -> Result<T, ErrorCode>
 where
     T: Send + 'static,
@@ -382,5 +383,5 @@ where
             }
         }
     };
-    shard.router.call(shard, owner, job).await
+    shard.router.submit_keeping(shard, owner, job, kept).await.await
 }

@@ -46,11 +46,21 @@ pub(super) async fn ask(
     group_id: &str,
     act: impl FnOnce(&mut Groups, RequestToken, Now) -> Effects + Send + 'static,
 ) -> Result<Answer, ErrorCode> {
+    ask_keeping(shard, group_id, act, ()).await
+}
+
+/// The same; `kept` stays on this shard until there is an answer, whether anyone waits for it or not.
+pub(super) async fn ask_keeping(
+    shard: &Rc<Shard>,
+    group_id: &str,
+    act: impl FnOnce(&mut Groups, RequestToken, Now) -> Effects + Send + 'static,
+    kept: impl Sized + 'static,
+) -> Result<Answer, ErrorCode> {
     let job = move |coordinator: Rc<Coordinator>| {
         let asked = coordinator.ask(act);
         async move { asked?.await.ok_or(ErrorCode::NOT_COORDINATOR) }
     };
-    coordinator::call(shard, group_id, job).await
+    coordinator::call(shard, group_id, job, kept).await
 }
 
 /// Asks the coordinator of `group_id` something that it answers at once.
@@ -60,5 +70,5 @@ pub(super) async fn with<T: Send + 'static>(
     act: impl FnOnce(&mut Groups, Now) -> (T, Effects) + Send + 'static,
 ) -> Result<T, ErrorCode> {
     let job = move |coordinator: Rc<Coordinator>| std::future::ready(coordinator.with(act));
-    coordinator::call(shard, group_id, job).await
+    coordinator::call(shard, group_id, job, ()).await
 }

@@ -10,7 +10,7 @@ use ringlane_wire::messages::offset_commit::{
 };
 
 use super::{Handled, Request, groups, topics};
-use crate::group::{Answer, CommitOutcome, CommitPartition, CommitRequest, Generation, RequestToken};
+use crate::group::{Answer, CommitOutcome, CommitPartition, CommitRequest, Generation, Groups, RequestToken};
 use crate::shard::Shard;
 
 pub(super) async fn handle(request: Request) -> Handled {
@@ -88,9 +88,11 @@ async fn commit(
         retention_ms: (request.version <= 4 && retention_ms >= 0).then_some(retention_ms),
         partitions,
     };
-    let answer = groups::ask(shard, message.group_id, move |groups, token, now| {
+    let act = move |groups: &mut Groups, token, now| {
         groups.commit(CommitRequest { token, ..asked }, now)
-    });
+    };
+    // The offsets wait for the disk with the coordinator, though the client may leave.
+    let answer = groups::ask_keeping(shard, message.group_id, act, request.held.clone());
     let of = |outcome: &CommitOutcome| groups::code_of(outcome.error);
     match answer.await {
         Ok(Answer::Commit(_, Ok(outcomes))) => outcomes.iter().map(of).collect(),

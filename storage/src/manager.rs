@@ -7,6 +7,7 @@
 
 mod files;
 mod held;
+mod removals;
 mod rounds;
 mod write_back;
 
@@ -28,6 +29,7 @@ use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
 
 use files::OpenFiles;
 use held::HeldBack;
+use removals::Removals;
 pub use rounds::RoundStats;
 use rounds::Rounds;
 pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
@@ -60,6 +62,7 @@ pub(crate) struct Inner {
     rounds: Rounds,
     held: HeldBack,
     open_files: OpenFiles,
+    removals: Removals,
     failed: RefCell<Option<String>>,
     /// Rings when the directory has failed.
     has_failed: Notify,
@@ -97,6 +100,7 @@ impl LogManager {
             moved: RefCell::new(moved),
             logs: RefCell::default(),
             rounds: Rounds::default(),
+            removals: Removals::default(),
             failed: RefCell::default(),
             has_failed: Notify::new(),
         }))

@@ -123,6 +123,28 @@ fn partitions_are_listed_and_leftovers_removed() {
     });
 }
 
+/// However large the files are: whoever deletes a log does not wait for the file system to free them.
+#[test]
+fn a_deleted_log_is_gone_before_its_files_are() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let _directory = LogDirectory::open(&reactor, Path::new(DATA), 1, None).await.unwrap();
+        let log = create(&reactor, small()).await;
+        for n in 0..40 {
+            append(&log, batch(n)).await;
+        }
+        let deleted = async || {
+            let left = names(&reactor, Path::new(DATA)).await;
+            assert!(!left.contains(&"orders-0".to_owned()), "{left:?}");
+            left.iter().any(|name| name.starts_with("orders-0.") && name.ends_with("-delete"))
+        };
+        log.delete().await.unwrap();
+        assert!(deleted().await, "its files are there under another name");
+        reactor.sleep(Duration::from_secs(60)).await;
+        assert!(!deleted().await, "and go");
+    });
+}
+
 #[test]
 fn a_deletion_that_a_power_cut_interrupts_is_finished_or_undone() {
     for seed in seeds(100) {

@@ -122,8 +122,8 @@ impl Log {
         }
     }
 
-    /// Removes the log. The directory is durably renamed first, so that a crash never leaves half a log under its name;
-    /// a start finds and removes what is left of it.
+    /// Removes the log: its directory is durably renamed, so that a crash never leaves half a log under its name, and its
+    /// files go later; a start finds and removes what is left of them.
     ///
     /// # Errors
     /// The disk's.
@@ -168,5 +168,6 @@ async fn remove(manager: &LogManager, dir: &Path, key: LogKey) -> Result<(), Sto
     disk.rename(dir, &deleted).await.map_err(StorageError::io("rename", dir))?;
     let parent = dir.parent().unwrap_or(Path::new("."));
     disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
-    disk.remove_dir_all(&deleted).await.map_err(StorageError::io("remove", &deleted))
+    manager.remove_later(deleted);
+    Ok(())
 }

@@ -18,9 +18,9 @@ mod verify;
 mod walk;
 
 pub use batch::Batch;
-pub use problem::{Problem, Remedy};
+pub use problem::{Problem, Remedy, unread_sentence};
 pub use rebuild::{IndexState, check_index, rebuild_index};
-pub use recovery::{LogRecovery, log_recoveries};
+pub use recovery::{LogRecovery, Reach, log_recoveries};
 pub use scan::{Damage, Found, SegmentScan};
 pub use tables::{IndexEntries, OffsetIndexEntry, ProducerEntry, TimeIndexEntry, producers};
 pub use target::{FileKind, PartitionPath, Target, lock};

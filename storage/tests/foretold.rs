@@ -47,7 +47,7 @@ async fn foretold(disk: &Disk) -> End {
     let data = Path::new("/data");
     let told = log_recoveries(disk, data, &partitions, &|_, _| true, &|_| ()).await;
     let told = told.expect("a good disk").remove(0);
-    told.problem.map_or(Ok(told.log_end_offset.0), Err)
+    told.problem.map_or(Ok(told.reach.expect("it can be read").log_end_offset.0), Err)
 }
 
 async fn started(reactor: Reactor) -> End {

@@ -11,7 +11,7 @@ use crate::command::{Ended, command, end, run, run_with};
 
 /// The data directory of a broker that was stopped after it took 1,200 records in 12 batches: `t-0` has four segments,
 /// `u-0` one.
-fn stopped() -> (Directory, PathBuf) {
+pub(crate) fn stopped() -> (Directory, PathBuf) {
     let settings = ["log.segment.bytes=4000", "log.index.interval.bytes=1000"];
     let broker = Broker::start(&settings);
     for topic in ["t", "u"] {
@@ -34,7 +34,7 @@ fn stopped() -> (Directory, PathBuf) {
     (directory, data)
 }
 
-fn log(arguments: &[&str], path: &Path) -> Ended {
+pub(crate) fn log(arguments: &[&str], path: &Path) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringlane"));
     command.arg("log").args(arguments).arg(path);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -42,7 +42,7 @@ fn log(arguments: &[&str], path: &Path) -> Ended {
 }
 
 /// The objects that a command printed, which ended with `code`.
-fn objects(arguments: &[&str], path: &Path, code: i32) -> Vec<Value> {
+pub(crate) fn objects(arguments: &[&str], path: &Path, code: i32) -> Vec<Value> {
     let ended = log(arguments, path);
     assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
     let text = String::from_utf8(ended.stdout).expect("text");
@@ -54,7 +54,7 @@ fn of_type<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 /// The segments of `t-0`, in order.
-fn segments(data: &Path) -> Vec<PathBuf> {
+pub(crate) fn segments(data: &Path) -> Vec<PathBuf> {
     let names = fs::read_dir(data.join("t-0")).expect("a directory");
     let paths = names.map(|entry| entry.expect("an entry").path());
     let mut logs: Vec<PathBuf> =
@@ -70,7 +70,7 @@ fn flip(path: &Path, position: usize) {
     fs::write(path, bytes).expect("a file");
 }
 
-fn cut(path: &Path, bytes: usize) {
+pub(crate) fn cut(path: &Path, bytes: usize) {
     let content = fs::read(path).expect("a file");
     fs::write(path, &content[..content.len() - bytes]).expect("a file");
 }
@@ -86,7 +86,7 @@ fn problems(data: &Path) -> Vec<(String, String)> {
     problems.iter().map(|p| (name(text(&p["file"])), text(&p["remedy"]))).collect()
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 

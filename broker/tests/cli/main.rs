@@ -12,3 +12,4 @@ mod logs;
 mod records;
 mod topics;
 mod tune;
+mod unreadable;

@@ -31,18 +31,38 @@ struct Against<E> {
 }
 
 impl<E: Entry> Against<E> {
-    async fn open(file: Option<File>, base: Offset) -> io::Result<Self> {
-        let Some(file) = file else {
-            let fault = Fault { position: None, what: "the file is missing".into() };
-            return Ok(Self { entries: None, pending: None, fault: Some(fault) });
-        };
-        let mut entries = Entries::new(file, base)?;
-        let fault = (entries.partial_bytes() > 0).then(|| Fault {
-            position: None,
-            what: format!("the last {} bytes are a part of an entry", entries.partial_bytes()),
-        });
-        let pending = entries.next().await?;
-        Ok(Self { entries: Some(entries), pending, fault })
+    async fn open(file: io::Result<Option<File>>, base: Offset) -> Self {
+        let mut against = Self { entries: None, pending: None, fault: None };
+        match file.and_then(|file| file.map(|file| Entries::new(file, base)).transpose()) {
+            Err(error) => against.unread(&error),
+            Ok(None) => against.blame(None, || "the file is missing".into()),
+            Ok(Some(entries)) => {
+                let partial = entries.partial_bytes();
+                if partial > 0 {
+                    let what = || format!("the last {partial} bytes are a part of an entry");
+                    against.blame(None, what);
+                }
+                against.entries = Some(entries);
+                against.pending = against.next().await;
+            }
+        }
+        against
+    }
+
+    /// What cannot be read is a fault as any other: a new file takes its place.
+    fn unread(&mut self, error: &io::Error) {
+        self.entries = None;
+        self.blame(None, || format!("cannot be read: {error}"));
+    }
+
+    async fn next(&mut self) -> Option<(u64, E)> {
+        match self.entries.as_mut()?.next().await {
+            Ok(next) => next,
+            Err(error) => {
+                self.unread(&error);
+                None
+            }
+        }
     }
 
     fn blame(&mut self, position: Option<u64>, what: impl FnOnce() -> String) {
@@ -52,16 +72,14 @@ impl<E: Entry> Against<E> {
     }
 
     /// Goes to the next entry; `ordered` says whether that may follow this one.
-    async fn advance(&mut self, ordered: impl Fn(&E, &E) -> bool) -> io::Result<()> {
-        let Some(entries) = &mut self.entries else { return Ok(()) };
+    async fn advance(&mut self, ordered: impl Fn(&E, &E) -> bool) {
         let before = self.pending.take();
-        self.pending = entries.next().await?;
+        self.pending = self.next().await;
         if let (Some((_, before)), Some((at, next))) = (before, self.pending)
             && !ordered(&before, &next)
         {
             self.blame(Some(at), || "the entries are out of order".into());
         }
-        Ok(())
     }
 }
 
@@ -88,23 +106,23 @@ pub(super) struct IndexCheck {
 impl IndexCheck {
     /// Of the segment at `base`; a file that is `None` is missing.
     pub(super) async fn open(
-        offset_index: Option<File>,
-        time_index: Option<File>,
+        offset_index: io::Result<Option<File>>,
+        time_index: io::Result<Option<File>>,
         base: Offset,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            offsets: Against::open(offset_index, base).await?,
-            times: Against::open(time_index, base).await?,
+    ) -> Self {
+        Self {
+            offsets: Against::open(offset_index, base).await,
+            times: Against::open(time_index, base).await,
             max_timestamp: None,
             time_index_end: None,
             stretch_start: 0,
             stretch_max: 0,
             last_batch: 0,
-        })
+        }
     }
 
     /// Takes in the next batch.
-    pub(super) async fn batch(&mut self, batch: &Batch) -> io::Result<()> {
+    pub(super) async fn batch(&mut self, batch: &Batch) {
         let largest = self.max_timestamp.map_or(TimestampMs::NONE, |max| max.timestamp);
         // A batch that compaction emptied keeps the timestamp of records that are no more.
         if batch.record_count > 0 && batch.max_timestamp > largest {
@@ -112,11 +130,11 @@ impl IndexCheck {
                 Some(TimeEntry { timestamp: batch.max_timestamp, offset: batch.last_offset });
         }
         self.last_batch = batch.position;
-        self.offset_entries(batch).await?;
-        self.time_entries(batch).await
+        self.offset_entries(batch).await;
+        self.time_entries(batch).await;
     }
 
-    async fn offset_entries(&mut self, batch: &Batch) -> io::Result<()> {
+    async fn offset_entries(&mut self, batch: &Batch) {
         while let Some((at, entry)) = self.offsets.pending {
             let position = u64::from(entry.position);
             if position > batch.position {
@@ -134,12 +152,11 @@ impl IndexCheck {
             }
             self.stretch_max = self.stretch_max.max(position.saturating_sub(self.stretch_start));
             self.stretch_start = position;
-            self.offsets.advance(offsets_ordered).await?;
+            self.offsets.advance(offsets_ordered).await;
         }
-        Ok(())
     }
 
-    async fn time_entries(&mut self, batch: &Batch) -> io::Result<()> {
+    async fn time_entries(&mut self, batch: &Batch) {
         while let Some((at, entry)) = self.times.pending {
             if entry.offset > batch.last_offset {
                 break;
@@ -155,18 +172,17 @@ impl IndexCheck {
                 });
             }
             self.time_index_end = Some(entry);
-            self.times.advance(times_ordered).await?;
+            self.times.advance(times_ordered).await;
         }
-        Ok(())
     }
 
     /// Takes in bytes that cannot be trusted: entries that point into them cannot be judged.
-    pub(super) async fn damage(&mut self, damage: &Damage) -> io::Result<()> {
+    pub(super) async fn damage(&mut self, damage: &Damage) {
         while let Some((_, entry)) = self.offsets.pending
             && u64::from(entry.position) < damage.end()
         {
             self.stretch_start = u64::from(entry.position);
-            self.offsets.advance(offsets_ordered).await?;
+            self.offsets.advance(offsets_ordered).await;
         }
         while let Some((_, entry)) = self.times.pending
             && damage.next_offset.is_none_or(|next| entry.offset < next)
@@ -175,9 +191,8 @@ impl IndexCheck {
                 self.max_timestamp = Some(entry);
             }
             self.time_index_end = Some(entry);
-            self.times.advance(times_ordered).await?;
+            self.times.advance(times_ordered).await;
         }
-        Ok(())
     }
 
     /// The faults of the offset index and of the time index, when all batches were taken in. A segment that `is_complete`

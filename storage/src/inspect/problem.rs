@@ -1,7 +1,10 @@
 //! What an inspection found wrong, in which file and where, and what to do about it.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::error::StorageError;
 
 /// What to do about a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub enum Remedy {
     RebuildIndex,
     /// The bytes are lost here.
     Restore,
+    /// It could not be read, for a reason of this kind: nothing of it is known.
+    LookAgain(io::ErrorKind),
 }
 
 impl Remedy {
@@ -21,6 +26,7 @@ impl Remedy {
             Self::Start => "start",
             Self::RebuildIndex => "rebuild-index",
             Self::Restore => "restore",
+            Self::LookAgain(_) => "look-again",
         }
     }
 }
@@ -32,6 +38,15 @@ impl fmt::Display for Remedy {
             Self::RebuildIndex => "`ringlane log index --rebuild` mends it while the broker is stopped",
             Self::Restore => {
                 "what is lost must come from a backup or from where it was produced; the broker serves the rest"
+            }
+            Self::LookAgain(io::ErrorKind::NotFound) => {
+                "it was there and is gone: look again when nobody changes the directory"
+            }
+            Self::LookAgain(io::ErrorKind::PermissionDenied) => {
+                "let this user read it, and look again"
+            }
+            Self::LookAgain(_) => {
+                "what it holds is not known: see that the disk can read it, or put it back from a copy, and look again"
             }
         })
     }
@@ -55,6 +70,20 @@ impl Problem {
         Self { path: path.to_path_buf(), position: None, what: what.into(), remedy }
     }
 
+    /// Of a file or directory that a look could not read.
+    pub(super) fn unread(error: &StorageError, looked_at: &Path) -> Self {
+        match error {
+            StorageError::Io { tried, path, source } => {
+                let what = format!("cannot {tried} it: {source}");
+                Self::new(path, what, Remedy::LookAgain(source.kind()))
+            }
+            other => {
+                let remedy = Remedy::LookAgain(io::ErrorKind::Other);
+                Self::new(looked_at, other.to_string(), remedy)
+            }
+        }
+    }
+
     pub(super) fn at(self, position: Option<u64>) -> Self {
         Self { position, ..self }
     }
@@ -67,5 +96,13 @@ impl fmt::Display for Problem {
             write!(f, " at byte {position}")?;
         }
         write!(f, ": {}", self.what)
+    }
+}
+
+/// The sentence about a log of which a look ended with `error`, with what to do.
+pub fn unread_sentence(error: &StorageError) -> String {
+    match error {
+        StorageError::Io { source, .. } => format!("{error}; {}", Remedy::LookAgain(source.kind())),
+        other => other.to_string(),
     }
 }

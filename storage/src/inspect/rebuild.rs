@@ -43,16 +43,15 @@ pub async fn check_index(
     let base = scan.base();
     let failed = || StorageError::io("read", path);
     let files = open(disk, dir, base).await.map_err(failed())?;
-    let opened = IndexCheck::open(files.offset_index, files.time_index, base).await;
-    let mut indexes = opened.map_err(failed())?;
+    let mut indexes = IndexCheck::open(files.offset_index, files.time_index, base).await;
     let mut state = IndexState { base, faults: Vec::new(), damaged_bytes: 0 };
     while let Some(found) = scan.next().await.map_err(failed())? {
         progress(scan.take_read_bytes());
         match found {
-            Found::Batch(batch) => indexes.batch(&batch).await.map_err(failed())?,
+            Found::Batch(batch) => indexes.batch(&batch).await,
             Found::Damage(damage) => {
                 state.damaged_bytes += damage.len;
-                indexes.damage(&damage).await.map_err(failed())?;
+                indexes.damage(&damage).await;
             }
         }
     }

@@ -9,12 +9,13 @@ use ringlane_batch::{Offset, PartitionIndex, TopicId};
 use ringlane_reactor::Disk;
 
 use super::overlay::{Overlay, Start};
+use super::problem::unread_sentence;
 use super::target::PartitionPath;
 use crate::error::StorageError;
 use crate::journal::{Damage, Entry, Reader};
 use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
-use crate::names::Kind;
+use crate::names::{Kind, partition_directory_name};
 use crate::partition_metadata;
 use crate::recovered::{Basis, FoundLog, Recovered};
 use crate::recovery::missing::take_deleted;
@@ -30,6 +31,17 @@ pub struct LogRecovery {
     pub topic: String,
     /// The partition's number.
     pub partition: PartitionIndex,
+    /// The topic that the directory says it belongs to, if it does.
+    pub topic_id: Option<TopicId>,
+    /// How far it would come; `None` where its files cannot be read.
+    pub reach: Option<Reach>,
+    /// Why the log would stay offline.
+    pub problem: Option<String>,
+}
+
+/// How far a start would come with a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
     /// The segment in which the check of the batches begins: the one that the shard's checkpoint names, else the first.
     pub file: PathBuf,
     /// So many bytes of it are known to be synced; the check begins behind them.
@@ -40,15 +52,19 @@ pub struct LogRecovery {
     pub log_end_offset: Offset,
     /// Bytes of the batches that the journal holds and no checkpoint covers.
     pub journal_bytes: u64,
-    /// Why the log would stay offline.
-    pub problem: Option<String>,
-    /// The topic that the directory says it belongs to.
-    pub topic_id: TopicId,
+}
+
+impl LogRecovery {
+    fn unread(partition: &PartitionPath, topic_id: Option<TopicId>, problem: String) -> Self {
+        let (topic, partition) = (partition.topic.clone(), partition.partition);
+        Self { topic, partition, topic_id, reach: None, problem: Some(problem) }
+    }
 }
 
 /// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. Those for which
 /// `is_log` says no are not the logs that their `partition.metadata` says: of them is told what their files hold, and nothing
-/// that was recorded or journaled counts for them. `progress` is told of every so many bytes of segments read.
+/// that was recorded or journaled counts for them. One that cannot be read has a problem, and the others are told all the same.
+/// `progress` is told of every so many bytes of segments read.
 ///
 /// # Errors
 /// The disk's; `Corrupt` for what would keep the broker from starting at all.
@@ -61,11 +77,16 @@ pub async fn log_recoveries(
 ) -> Result<Vec<LogRecovery>, StorageError> {
     check_owner(disk, directory).await?;
     let recovered = Recovered::read(disk, directory).await?;
-    let mut whole = Vec::with_capacity(partitions.len());
+    let (mut whole, mut recoveries) = (Vec::with_capacity(partitions.len()), Vec::new());
     for partition in partitions {
-        // A log that was never completely created is removed.
-        if let Some(topic_id) = partition_metadata::read(disk, &partition.path).await? {
-            whole.push((partition, topic_id));
+        match partition_metadata::topic_of(disk, &partition.path).await {
+            Ok(Some(topic_id)) => whole.push((partition, topic_id)),
+            // A log that was never completely created is removed.
+            Ok(None) => {}
+            Err(error) => {
+                let problem = unnamed_sentence(&error);
+                recoveries.push(LogRecovery::unread(partition, None, problem));
+            }
         }
     }
     let mut named: BTreeMap<LogKey, Vec<&Path>> = BTreeMap::new();
@@ -79,22 +100,38 @@ pub async fn log_recoveries(
         journals.read(directory, shard).await?;
     }
     journals.read_kept().await?;
-    let mut recoveries = Vec::with_capacity(whole.len());
     for (partition, topic_id) in whole {
         let (key, nothing) = ((topic_id, partition.partition), Overlay::default());
-        if !is_log(partition, topic_id) {
-            let found = recovery(disk, partition, topic_id, None, &nothing, progress);
-            recoveries.push(found.await?);
-            continue;
+        let is_log = is_log(partition, topic_id);
+        let overlay = journals.logs.get(&key).filter(|_| is_log).unwrap_or(&nothing);
+        let record = recovered.record(key).filter(|_| is_log);
+        let found = recovery(disk, partition, topic_id, record, overlay, progress).await;
+        let mut found = found.unwrap_or_else(|error| {
+            LogRecovery::unread(partition, Some(topic_id), unread_sentence(&error))
+        });
+        if is_log {
+            let damage = overlay.problem().or_else(|| journals.damaged.clone());
+            let problem = damage.or_else(|| same_log(partition, &named[&key]));
+            found.problem = problem.or(found.problem);
         }
-        let overlay = journals.logs.get(&key).unwrap_or(&nothing);
-        let record = recovered.record(key);
-        let mut found = recovery(disk, partition, topic_id, record, overlay, progress).await?;
-        let damage = overlay.problem().or_else(|| journals.damaged.clone());
-        found.problem = damage.or_else(|| same_log(partition, &named[&key])).or(found.problem);
         recoveries.push(found);
     }
+    let name = |log: &LogRecovery| partition_directory_name(&log.topic, log.partition);
+    recoveries.sort_by_key(name);
     Ok(recoveries)
+}
+
+/// Of a directory that does not say whose it is.
+fn unnamed_sentence(error: &StorageError) -> String {
+    match error {
+        StorageError::Corrupt { .. } => {
+            format!("{error}: a start leaves the directory as it is, and its partition offline")
+        }
+        _ => format!(
+            "{}; a start that cannot read it either takes the whole log directory offline",
+            unread_sentence(error)
+        ),
+    }
 }
 
 /// Nothing here tells which of two directories that say they are the same log is the one that a start serves.
@@ -234,17 +271,20 @@ async fn recovery(
     }
     let start = start_of(&found.basis, overlay, bases.first().copied().unwrap_or(log_start));
     let walked = overlay.end(disk, dir, &bases, start, progress).await?;
-    Ok(LogRecovery {
-        topic: partition.topic.clone(),
-        partition: partition.partition,
+    let reach = Reach {
         file: Kind::Log.path(dir, start.base),
         position: start.position,
         recovery_point: start.offset,
         // A log that lost what lay behind its start goes on from there.
         log_end_offset: walked.end.max(log_start),
         journal_bytes: overlay.bytes,
+    };
+    Ok(LogRecovery {
+        topic: partition.topic.clone(),
+        partition: partition.partition,
+        topic_id: Some(topic_id),
+        reach: Some(reach),
         problem: missing.map(str::to_string).or(walked.problem),
-        topic_id,
     })
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use ringlane_batch::{Offset, TopicId};
-use ringlane_reactor::{Disk, File, OpenOptions};
+use ringlane_reactor::{DirEntry, Disk, File, OpenOptions};
 
 use super::index_check::{Fault, IndexCheck};
 use super::problem::{Problem, Remedy};
@@ -54,119 +54,176 @@ struct Sequence {
     end: Option<Offset>,
     /// Whether offsets are missing within segments, as compaction leaves it.
     has_gaps: bool,
+    /// Whether a segment could not be read to its end: nothing tells then where the log ends.
+    is_unread: bool,
     /// The first gap between two segments.
     between: Option<Problem>,
 }
 
-/// Checks the log in `dir`. `progress` is told of every so many bytes read.
-///
-/// # Errors
-/// The disk's, where a file cannot be read at all; what is wrong in the files is in the report.
-pub async fn verify_log(
-    disk: &Disk,
-    dir: &Path,
-    progress: &dyn Fn(u64),
-) -> Result<LogReport, StorageError> {
-    let mut report = LogReport::default();
-    match partition_metadata::read(disk, dir).await {
-        Ok(Some(id)) => report.topic_id = Some(id),
-        Ok(None) => report.add(Problem::new(
-            &partition_metadata::path(dir),
-            "is missing: the log was never completely created, or lost it",
-            Remedy::Restore,
-        )),
-        Err(StorageError::Corrupt { path, reason }) => {
-            report.add(Problem::new(&path, reason, Remedy::Restore));
-        }
-        Err(error) => return Err(error),
-    }
-    let names = disk.list(dir).await.map_err(StorageError::io("list", dir))?;
-    let of = |kind: Kind| {
-        let offsets = names.iter().filter_map(move |entry| match Kind::parse(&entry.name) {
-            Some((found, offset)) if found == kind && !entry.is_dir => Some(offset),
-            _ => None,
-        });
-        let mut offsets: Vec<Offset> = offsets.collect();
-        offsets.sort();
-        offsets
-    };
-    let bases = of(Kind::Log);
-    let mut sequence = Sequence::default();
-    for (index, &base) in bases.iter().enumerate() {
-        let next = bases.get(index + 1).copied();
-        verify_segment(disk, dir, (base, next), &mut report, &mut sequence, progress).await?;
-    }
-    if let Some(problem) = sequence.between.filter(|_| !sequence.has_gaps) {
-        report.add(problem);
-    }
-    for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
-        for orphan in of(kind).into_iter().filter(|base| bases.binary_search(base).is_err()) {
-            let what = "belongs to no segment";
-            report.add(Problem::new(&kind.path(dir, orphan), what, Remedy::Start));
-        }
-    }
-    verify_tables(disk, dir, &of(Kind::ProducerSnapshot), &mut report).await?;
-    Ok(report)
+/// A log that is being checked.
+struct Check<'a> {
+    disk: &'a Disk,
+    dir: &'a Path,
+    progress: &'a dyn Fn(u64),
+    report: LogReport,
+    sequence: Sequence,
 }
 
-/// Checks the segment at `base`, behind which the one at `next` comes.
-async fn verify_segment(
-    disk: &Disk,
-    dir: &Path,
-    (base, next): (Offset, Option<Offset>),
-    report: &mut LogReport,
-    sequence: &mut Sequence,
-    progress: &dyn Fn(u64),
-) -> Result<(), StorageError> {
-    let path = Kind::Log.path(dir, base);
-    let failed = || StorageError::io("read", &path);
-    let files = open(disk, dir, base).await.map_err(failed())?;
-    let len = files.log.len().map_err(failed())?;
-    follow(&path, base, sequence, report);
-    report.segments += 1;
-    report.bytes += len;
-    if len == 0 && next.is_some() {
-        let what = "is empty, and another segment follows";
-        report.add(Problem::new(&path, what, Remedy::Restore));
+/// Checks the log in `dir`. `progress` is told of every so many bytes read. A file that cannot be read is a problem like
+/// any other, and the rest is checked.
+pub async fn verify_log(disk: &Disk, dir: &Path, progress: &dyn Fn(u64)) -> LogReport {
+    let (report, sequence) = (LogReport::default(), Sequence::default());
+    let mut check = Check { disk, dir, progress, report, sequence };
+    check.metadata().await;
+    match disk.list(dir).await {
+        Ok(names) => check.files(&names).await,
+        Err(error) => {
+            let error = StorageError::io("list", dir)(error);
+            check.report.add(Problem::unread(&error, dir));
+        }
     }
-    let end = next.unwrap_or(Offset(i64::MAX));
-    let mut scan = SegmentScan::over(files.log, files.offset_index.clone(), base, len, end);
-    let opened = IndexCheck::open(files.offset_index, files.time_index, base).await;
-    let mut indexes = opened.map_err(failed())?;
-    loop {
-        let expected = scan.next_offset();
-        let found = scan.next().await.map_err(failed())?;
-        progress(scan.take_read_bytes());
-        match found {
-            None => break,
-            Some(Found::Batch(batch)) => {
-                report.batches += 1;
-                report.records += u64::try_from(batch.record_count).unwrap_or(0);
-                sequence.has_gaps |= batch.base_offset > expected || is_thinned(&batch);
-                if let Some(what) = count_problem(&batch) {
-                    let problem = Problem::new(&path, what, Remedy::Restore);
-                    report.add(problem.at(Some(batch.position)));
+    check.report
+}
+
+impl Check<'_> {
+    async fn metadata(&mut self) {
+        match partition_metadata::read(self.disk, self.dir).await {
+            Ok(Some(id)) => self.report.topic_id = Some(id),
+            Ok(None) => self.report.add(Problem::new(
+                &partition_metadata::path(self.dir),
+                "is missing: the log was never completely created, or lost it",
+                Remedy::Restore,
+            )),
+            Err(StorageError::Corrupt { path, reason }) => {
+                self.report.add(Problem::new(&path, reason, Remedy::Restore));
+            }
+            Err(error) => self.report.add(Problem::unread(&error, self.dir)),
+        }
+    }
+
+    async fn files(&mut self, names: &[DirEntry]) {
+        let bases = offsets_of(names, Kind::Log);
+        for (index, &base) in bases.iter().enumerate() {
+            let next = bases.get(index + 1).copied();
+            if let Err(error) = self.segment(base, next).await {
+                let path = Kind::Log.path(self.dir, base);
+                let error = StorageError::io("read", &path)(error);
+                self.report.add(Problem::unread(&error, &path));
+                self.sequence.is_unread = true;
+                self.sequence.end = None;
+                self.reach(base, base);
+            }
+        }
+        if let Some(problem) = self.sequence.between.take()
+            && !self.sequence.has_gaps
+        {
+            self.report.add(problem);
+        }
+        for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
+            let indexes = offsets_of(names, kind).into_iter();
+            for orphan in indexes.filter(|base| bases.binary_search(base).is_err()) {
+                let (path, what) = (kind.path(self.dir, orphan), "belongs to no segment");
+                self.report.add(Problem::new(&path, what, Remedy::Start));
+            }
+        }
+        self.snapshots(&offsets_of(names, Kind::ProducerSnapshot)).await;
+    }
+
+    /// The segment at `base` reaches to `end`.
+    fn reach(&mut self, base: Offset, end: Offset) {
+        let (first, _) = self.report.offsets.unwrap_or((base, base));
+        self.report.offsets = Some((first, end));
+    }
+
+    /// Checks the segment at `base`, behind which the one at `next` comes.
+    async fn segment(&mut self, base: Offset, next: Option<Offset>) -> io::Result<()> {
+        let path = Kind::Log.path(self.dir, base);
+        self.report.segments += 1;
+        let files = open(self.disk, self.dir, base).await?;
+        let len = files.log.len()?;
+        self.report.bytes += len;
+        follow(&path, base, &mut self.sequence, &mut self.report);
+        if len == 0 && next.is_some() {
+            let what = "is empty, and another segment follows";
+            self.report.add(Problem::new(&path, what, Remedy::Restore));
+        }
+        let end = next.unwrap_or(Offset(i64::MAX));
+        let entries = files.offset_index.as_ref().ok().cloned().flatten();
+        let mut scan = SegmentScan::over(files.log, entries, base, len, end);
+        let mut indexes = IndexCheck::open(files.offset_index, files.time_index, base).await;
+        self.batches(&path, &mut scan, &mut indexes, next.is_none()).await?;
+        self.reach(base, scan.next_offset());
+        self.sequence.end = Some(scan.next_offset());
+        let (offset_fault, time_fault) = indexes.finish(next.is_some());
+        for (kind, fault) in [(Kind::OffsetIndex, offset_fault), (Kind::TimeIndex, time_fault)] {
+            if let Some(Fault { position, what }) = fault {
+                let problem = Problem::new(&kind.path(self.dir, base), what, Remedy::RebuildIndex);
+                self.report.add(problem.at(position));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the batches of a segment.
+    async fn batches(
+        &mut self,
+        path: &Path,
+        scan: &mut SegmentScan,
+        indexes: &mut IndexCheck,
+        is_last: bool,
+    ) -> io::Result<()> {
+        loop {
+            let expected = scan.next_offset();
+            let found = scan.next().await?;
+            (self.progress)(scan.take_read_bytes());
+            match found {
+                None => return Ok(()),
+                Some(Found::Batch(batch)) => {
+                    self.report.batches += 1;
+                    self.report.records += u64::try_from(batch.record_count).unwrap_or(0);
+                    self.sequence.has_gaps |= batch.base_offset > expected || is_thinned(&batch);
+                    if let Some(what) = count_problem(&batch) {
+                        let problem = Problem::new(path, what, Remedy::Restore);
+                        self.report.add(problem.at(Some(batch.position)));
+                    }
+                    indexes.batch(&batch).await;
                 }
-                indexes.batch(&batch).await.map_err(failed())?;
-            }
-            Some(Found::Damage(damage)) => {
-                let is_tail = next.is_none() && damage.end() == len;
-                report.add(damage_problem(&path, &damage, is_tail));
-                indexes.damage(&damage).await.map_err(failed())?;
+                Some(Found::Damage(damage)) => {
+                    let is_tail = is_last && damage.end() == scan.len_bytes();
+                    self.report.add(damage_problem(path, &damage, is_tail));
+                    indexes.damage(&damage).await;
+                }
             }
         }
     }
-    let (first, _) = report.offsets.unwrap_or((base, base));
-    report.offsets = Some((first, scan.next_offset()));
-    sequence.end = Some(scan.next_offset());
-    let (offset_fault, time_fault) = indexes.finish(next.is_some());
-    for (kind, fault) in [(Kind::OffsetIndex, offset_fault), (Kind::TimeIndex, time_fault)] {
-        if let Some(Fault { position, what }) = fault {
-            let problem = Problem::new(&kind.path(dir, base), what, Remedy::RebuildIndex);
-            report.add(problem.at(position));
+
+    /// Checks the producer snapshots against the log's end.
+    async fn snapshots(&mut self, snapshots: &[Offset]) {
+        let end = self.report.offsets.map_or(Offset::ZERO, |(_, end)| end);
+        for &offset in snapshots {
+            let path = Kind::ProducerSnapshot.path(self.dir, offset);
+            match producers(self.disk, &path).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(problem)) => self.report.add(problem),
+                Err(error) => self.report.add(Problem::unread(&error, &path)),
+            }
+            if offset > end && !self.sequence.is_unread {
+                let what = format!("was taken at {offset}, but the log ends at {end}");
+                self.report.add(Problem::new(&path, what, Remedy::Start));
+            }
         }
     }
-    Ok(())
+}
+
+/// The offsets that name the files of `kind`, in order.
+fn offsets_of(names: &[DirEntry], kind: Kind) -> Vec<Offset> {
+    let offsets = names.iter().filter_map(|entry| match Kind::parse(&entry.name) {
+        Some((found, offset)) if found == kind && !entry.is_dir => Some(offset),
+        _ => None,
+    });
+    let mut offsets: Vec<Offset> = offsets.collect();
+    offsets.sort();
+    offsets
 }
 
 /// Whether the segment at `base` follows the one before.
@@ -204,39 +261,18 @@ fn damage_problem(path: &Path, damage: &Damage, is_tail: bool) -> Problem {
     Problem::new(path, what, remedy).at(Some(damage.position))
 }
 
-/// Checks the producer snapshots against the log's end.
-async fn verify_tables(
-    disk: &Disk,
-    dir: &Path,
-    snapshots: &[Offset],
-    report: &mut LogReport,
-) -> Result<(), StorageError> {
-    let end = report.offsets.map_or(Offset::ZERO, |(_, end)| end);
-    for &offset in snapshots {
-        let path = Kind::ProducerSnapshot.path(dir, offset);
-        if let Err(problem) = producers(disk, &path).await? {
-            report.add(problem);
-        }
-        if offset > end {
-            let what = format!("was taken at {offset}, but the log ends at {end}");
-            report.add(Problem::new(&path, what, Remedy::Start));
-        }
-    }
-    Ok(())
-}
-
-/// The files of a segment; the indexes may be missing.
+/// The files of a segment; the indexes may be missing, or such as cannot be opened.
 pub(super) struct Files {
     pub(super) log: File,
-    pub(super) offset_index: Option<File>,
-    pub(super) time_index: Option<File>,
+    pub(super) offset_index: io::Result<Option<File>>,
+    pub(super) time_index: io::Result<Option<File>>,
 }
 
 pub(super) async fn open(disk: &Disk, dir: &Path, base: Offset) -> io::Result<Files> {
     Ok(Files {
         log: disk.open(&Kind::Log.path(dir, base), OpenOptions::READ).await?,
-        offset_index: open_if_there(disk, &Kind::OffsetIndex.path(dir, base)).await?,
-        time_index: open_if_there(disk, &Kind::TimeIndex.path(dir, base)).await?,
+        offset_index: open_if_there(disk, &Kind::OffsetIndex.path(dir, base)).await,
+        time_index: open_if_there(disk, &Kind::TimeIndex.path(dir, base)).await,
     })
 }
 

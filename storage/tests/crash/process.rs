@@ -194,7 +194,7 @@ impl Process {
         self.close().await;
         for number in 0..count {
             let report = verify_log(&disk, &place(number).1, &|_| ()).await;
-            let problems = report.expect("an honest disk").problems;
+            let problems = report.problems;
             assert!(problems.is_empty(), "log {number}: {problems:?}");
         }
     }
@@ -217,7 +217,7 @@ async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
     let told = log_recoveries(&disk, data(), &partitions, &|_, _| true, &|_| ()).await;
     let told = told.expect("an honest disk").into_iter().map(|log| {
         assert_eq!(log.problem, None, "an honest disk: log {}", log.partition);
-        (log.partition.0 as usize, log.log_end_offset.0)
+        (log.partition.0 as usize, log.reach.expect("an honest disk").log_end_offset.0)
     });
     told.collect()
 }

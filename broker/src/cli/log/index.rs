@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ringlane_reactor::{FileLock, Reactor};
 use ringlane_storage::StorageError;
-use ringlane_storage::inspect::{self, FileKind, PartitionPath, check_index, rebuild_index};
+use ringlane_storage::inspect::{
+    self, FileKind, IndexState, check_index, rebuild_index, unread_sentence,
+};
 
 use super::progress::Progress;
 use super::verify::total_bytes;
@@ -45,6 +47,16 @@ async fn take_lock(reactor: &Reactor, dir: &Path) -> Result<Option<FileLock>, Fa
 struct Tally {
     segments: u64,
     wrong: u64,
+    /// Of which nothing could be read, or nothing written.
+    failed: u64,
+}
+
+impl Tally {
+    /// Tells why something is passed over: the others have their turn.
+    fn fail(&mut self, error: &StorageError) -> Result<(), Failure> {
+        self.failed += 1;
+        print(format!("{}\n", unread_sentence(error)))
+    }
 }
 
 impl Index {
@@ -62,13 +74,23 @@ impl Index {
                 None
             }
         };
-        let progress = Progress::new(&reactor, Some(total_bytes(&reactor, &partitions).await?));
+        let progress = Progress::new(&reactor, Some(total_bytes(&reactor, &partitions).await));
         let mut tally = Tally::default();
         for partition in &partitions {
-            self.partition(&reactor, partition, &progress, &mut tally).await?;
+            match partition.files(&reactor.disk()).await {
+                Ok(files) => self.partition(&reactor, &files, &progress, &mut tally).await?,
+                Err(error) => tally.fail(&error)?,
+            }
         }
         drop(progress);
-        let Tally { segments, wrong } = tally;
+        let Tally { segments, wrong, failed } = tally;
+        if failed > 0 {
+            let dir = self.dir.display();
+            let were = if self.rebuild { "were" } else { "are" };
+            return Err(Failure::Failed(format!(
+                "{dir}: {failed} could not be looked at or rebuilt; the indexes of {wrong} of {segments} other segments {were} wrong"
+            )));
+        }
         match (self.rebuild, wrong) {
             (true, _) => Ok(()),
             (false, 0) => {
@@ -83,12 +105,10 @@ impl Index {
     async fn partition(
         &self,
         reactor: &Reactor,
-        partition: &PartitionPath,
+        files: &[(PathBuf, FileKind)],
         progress: &Progress,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        let disk = reactor.disk();
-        let files = partition.files(&disk).await?;
         let segments: Vec<&Path> = files
             .iter()
             .filter(|(_, kind)| *kind == FileKind::Segment)
@@ -97,28 +117,43 @@ impl Index {
         for (index, path) in segments.iter().enumerate() {
             let is_complete = index + 1 < segments.len();
             let add = |bytes| progress.add(bytes);
-            let state = check_index(&disk, path, is_complete, &add).await?;
-            tally.segments += 1;
-            tally.wrong += u64::from(!state.faults.is_empty());
-            for fault in &state.faults {
-                print(format!("{fault}\n"))?;
-            }
-            if state.damaged_bytes > 0 {
-                print(format!(
-                    "{}: {} bytes are damaged and have no entries; see `ringlane log verify`\n",
-                    path.display(),
-                    state.damaged_bytes
-                ))?;
-            }
-            if self.rebuild && (self.all || !state.faults.is_empty()) {
-                let rebuilt = rebuild_index(&disk, path, self.interval_bytes, &|_| ()).await?;
-                let [(_, offsets), (_, times)] = rebuilt;
-                print(format!(
-                    "{}: rebuilt with {offsets} offset and {times} time entries\n",
-                    path.with_extension("index").display()
-                ))?;
+            match check_index(&reactor.disk(), path, is_complete, &add).await {
+                Ok(state) => self.segment(reactor, path, &state, tally).await?,
+                Err(error) => tally.fail(&error)?,
             }
         }
         Ok(())
+    }
+
+    /// Tells what is wrong with the indexes of a segment, and builds them anew.
+    async fn segment(
+        &self,
+        reactor: &Reactor,
+        path: &Path,
+        state: &IndexState,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        tally.segments += 1;
+        tally.wrong += u64::from(!state.faults.is_empty());
+        for fault in &state.faults {
+            print(format!("{fault}\n"))?;
+        }
+        if state.damaged_bytes > 0 {
+            print(format!(
+                "{}: {} bytes are damaged and have no entries; see `ringlane log verify`\n",
+                path.display(),
+                state.damaged_bytes
+            ))?;
+        }
+        if !self.rebuild || !self.all && state.faults.is_empty() {
+            return Ok(());
+        }
+        match rebuild_index(&reactor.disk(), path, self.interval_bytes, &|_| ()).await {
+            Ok([(_, offsets), (_, times)]) => print(format!(
+                "{}: rebuilt with {offsets} offset and {times} time entries\n",
+                path.with_extension("index").display()
+            )),
+            Err(error) => tally.fail(&error),
+        }
     }
 }

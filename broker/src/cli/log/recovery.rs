@@ -89,22 +89,29 @@ fn claim(
 }
 
 fn claim_of(image: Option<&ClusterImage>, log: &LogRecovery) -> Option<Claim> {
-    claim(image, &log.topic, log.partition, log.topic_id)
+    claim(image, &log.topic, log.partition, log.topic_id?)
+}
+
+fn key(log: &LogRecovery) -> Option<LogKey> {
+    Some((log.topic_id?, log.partition))
 }
 
 /// A directory that is not the log that it says is set aside, unless it may be all that there is of that, or is in the way.
 fn judge_misnamed(logs: &mut [LogRecovery], claims: &[Option<Claim>]) {
     let keys = logs.iter().zip(claims).filter(|(_, claim)| **claim == Some(Claim::Log));
-    let there: BTreeSet<LogKey> = keys.map(|(log, _)| (log.topic_id, log.partition)).collect();
+    let there: BTreeSet<LogKey> = keys.filter_map(|(log, _)| key(log)).collect();
     for (log, claim) in logs.iter_mut().zip(claims) {
-        let Some(Claim::Misnamed(belongs)) = claim else { continue };
+        let (Some(Claim::Misnamed(belongs)), Some(key)) = (claim, key(log)) else { continue };
         let right = &belongs.name;
-        if is_missing((log.topic_id, log.partition), belongs, &there) {
+        if is_missing(key, belongs, &there) {
             log.problem = Some(format!(
                 "it says that it is {right}, which is not in this log directory: if no other has it, rename it to that while the broker is stopped"
             ));
         } else if belongs.is_in_the_way {
             log.problem = Some(format!("it says that it is {right}"));
+        } else {
+            // It is set aside unread, whether it can be read or not.
+            log.problem = None;
         }
     }
 }
@@ -132,14 +139,18 @@ fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
     let head = ["LOG", "RECOVERY POINT", "LOG END", "JOURNAL BYTES", "SYNCED BYTES", "OF FILE"];
     let mut table = Table::new(&head);
     for (log, _) in told {
-        table.row(vec![
-            name(log),
-            log.recovery_point.to_string(),
-            log.log_end_offset.to_string(),
-            log.journal_bytes.to_string(),
-            log.position.to_string(),
-            log.file.display().to_string(),
-        ]);
+        let mut row = vec![name(log)];
+        row.extend(match &log.reach {
+            Some(reach) => vec![
+                reach.recovery_point.to_string(),
+                reach.log_end_offset.to_string(),
+                reach.journal_bytes.to_string(),
+                reach.position.to_string(),
+                reach.file.display().to_string(),
+            ],
+            None => vec!["unknown".into(); head.len() - 1],
+        });
+        table.row(row);
     }
     print(table.text())?;
     for told in told {
@@ -160,14 +171,15 @@ fn name(log: &LogRecovery) -> String {
 
 fn log_json(told: &Told<'_>) -> Value {
     let (log, _) = told;
+    let reach = log.reach.as_ref();
     json!({
         "topic": log.topic,
         "partition": log.partition.0,
-        "file": log.file.display().to_string(),
-        "position": log.position,
-        "recovery_point": log.recovery_point.0,
-        "log_end_offset": log.log_end_offset.0,
-        "journal_bytes": log.journal_bytes,
+        "file": reach.map(|reach| reach.file.display().to_string()),
+        "position": reach.map(|reach| reach.position),
+        "recovery_point": reach.map(|reach| reach.recovery_point.0),
+        "log_end_offset": reach.map(|reach| reach.log_end_offset.0),
+        "journal_bytes": reach.map(|reach| reach.journal_bytes),
         "problem": log.problem,
         "stray": is_stray(told),
     })

@@ -32,14 +32,14 @@ impl Verify {
     async fn verify(self, reactor: Reactor) -> Result<(), Failure> {
         let partitions = partitions(&reactor, &self.dir).await?;
         warn_if_in_use(&reactor, &self.dir).await;
-        let total = total_bytes(&reactor, &partitions).await?;
+        let total = total_bytes(&reactor, &partitions).await;
         let progress = Progress::new(&reactor, Some(total));
         let mut table =
             Table::new(&["LOG", "SEGMENTS", "BYTES", "BATCHES", "RECORDS", "OFFSETS", "PROBLEMS"]);
         let (mut problems, mut count) = (Vec::new(), 0);
         for partition in &partitions {
             let add = |bytes| progress.add(bytes);
-            let report = verify_log(&reactor.disk(), &partition.path, &add).await?;
+            let report = verify_log(&reactor.disk(), &partition.path, &add).await;
             count += report.problem_count;
             if self.json {
                 print(format!("{}\n", log_json(partition, &report)))?;
@@ -65,21 +65,18 @@ impl Verify {
     }
 }
 
-/// Bytes of all segments.
-pub(super) async fn total_bytes(
-    reactor: &Reactor,
-    partitions: &[PartitionPath],
-) -> Result<u64, Failure> {
+/// Bytes of all segments, as far as they can be listed.
+pub(super) async fn total_bytes(reactor: &Reactor, partitions: &[PartitionPath]) -> u64 {
     let disk = reactor.disk();
     let mut total = 0;
     for partition in partitions {
-        for (path, kind) in partition.files(&disk).await? {
+        for (path, kind) in partition.files(&disk).await.unwrap_or_default() {
             if kind == FileKind::Segment {
                 total += disk.metadata(&path).await.map_or(0, |metadata| metadata.len);
             }
         }
     }
-    Ok(total)
+    total
 }
 
 fn name(partition: &PartitionPath) -> String {

@@ -7,6 +7,7 @@
 mod batch;
 mod entries;
 mod index_check;
+mod outlook;
 mod overlay;
 mod problem;
 mod rebuild;

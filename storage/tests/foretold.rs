@@ -45,7 +45,7 @@ async fn foretold(disk: &Disk) -> End {
     let (topic, partition, path) = ("orders".to_string(), PartitionIndex(0), dir());
     let partitions = [PartitionPath { topic, partition, path }];
     let data = Path::new("/data");
-    let told = log_recoveries(disk, data, &partitions, &|_, _| true, &|_| ()).await;
+    let told = log_recoveries(disk, data, &partitions, &|_| true, &|_, _| true, &|_| ()).await;
     let told = told.expect("a good disk").remove(0);
     told.problem.map_or(Ok(told.reach.expect("it can be read").log_end_offset.0), Err)
 }

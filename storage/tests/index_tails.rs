@@ -142,7 +142,7 @@ fn entries_behind_the_recovery_point_are_not_taken_for_those_before_it() {
         let (disk, path) = (reactor.disk(), dir().join("00000000000000000000.log"));
         rebuild_index(&disk, &path, 500, &|_| {}).await.unwrap();
         open(&reactor, dense()).await.close().await.unwrap();
-        let report = verify_log(&disk, &dir(), &|_| ()).await;
+        let report = verify_log(&disk, &dir(), None, &|_| ()).await;
         assert_eq!(report.problems, []);
     });
 }

@@ -2,7 +2,7 @@
 //! `ringlane_storage::inspect`, here it is printed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use ringlane_reactor::{Reactor, ShardConfig, run_shards};
@@ -17,6 +17,7 @@ mod index;
 mod progress;
 mod recovery;
 mod row;
+mod told;
 mod verify;
 
 /// Look at the files of a broker that is stopped: show what they hold, check them, say what a
@@ -74,6 +75,11 @@ impl From<StorageError> for Failure {
     }
 }
 
+/// Where a path leads to that may be "." or go through links; itself where nothing is there.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// The partitions at `path`: itself, or those of a data directory.
 async fn partitions(reactor: &Reactor, path: &Path) -> Result<Vec<PartitionPath>, Failure> {
     match Target::of(&reactor.disk(), path).await? {
@@ -86,13 +92,15 @@ async fn partitions(reactor: &Reactor, path: &Path) -> Result<Vec<PartitionPath>
     }
 }
 
-/// Says on standard error that a broker runs on the directory, if one does: its files change meanwhile.
-async fn warn_if_in_use(reactor: &Reactor, dir: &Path) {
+/// Says on standard error that a broker runs on the directory, if one does: its files change meanwhile. Gives back whether one does.
+async fn warn_if_in_use(reactor: &Reactor, dir: &Path) -> bool {
     // Other errors do not matter: a directory of someone else's, or read-only, can be looked at all the same.
-    if let Err(StorageError::InUse(dir)) = inspect::lock(&reactor.disk(), dir).await {
+    let locked = inspect::lock(&reactor.disk(), dir).await;
+    if let Err(StorageError::InUse(dir)) = &locked {
         tell(format!(
             "ringlane: a broker runs on {}: the newest batches and index entries may look incomplete",
             dir.display()
         ));
     }
+    matches!(locked, Err(StorageError::InUse(_)))
 }

@@ -13,3 +13,4 @@ mod records;
 mod topics;
 mod tune;
 mod unreadable;
+mod verify;

@@ -21,6 +21,8 @@ pub(super) struct Fault {
     /// The byte of the index file.
     pub(super) position: Option<u64>,
     pub(super) what: String,
+    /// Whether the file cannot be read: a start cannot either.
+    pub(super) is_unread: bool,
 }
 
 /// An index file beside the batches it indexes.
@@ -52,7 +54,11 @@ impl<E: Entry> Against<E> {
     /// What cannot be read is a fault as any other: a new file takes its place.
     fn unread(&mut self, error: &io::Error) {
         self.entries = None;
-        self.blame(None, || format!("cannot be read: {error}"));
+        self.fault.get_or_insert_with(|| Fault {
+            position: None,
+            what: format!("cannot be read: {error}"),
+            is_unread: true,
+        });
     }
 
     async fn next(&mut self) -> Option<(u64, E)> {
@@ -67,7 +73,7 @@ impl<E: Entry> Against<E> {
 
     fn blame(&mut self, position: Option<u64>, what: impl FnOnce() -> String) {
         if self.fault.is_none() {
-            self.fault = Some(Fault { position, what: what() });
+            self.fault = Some(Fault { position, what: what(), is_unread: false });
         }
     }
 

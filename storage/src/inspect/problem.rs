@@ -15,6 +15,12 @@ pub enum Remedy {
     RebuildIndex,
     /// The bytes are lost here.
     Restore,
+    /// A start ends the log there: what comes behind was never known to be synced, and nothing else has it.
+    Cut,
+    /// A start leaves the log offline, and its files as they are.
+    Offline,
+    /// No record of the log lies there, or none that was not deleted.
+    Nothing,
     /// It could not be read, for a reason of this kind: nothing of it is known.
     LookAgain(io::ErrorKind),
 }
@@ -26,6 +32,9 @@ impl Remedy {
             Self::Start => "start",
             Self::RebuildIndex => "rebuild-index",
             Self::Restore => "restore",
+            Self::Cut => "cut",
+            Self::Offline => "offline",
+            Self::Nothing => "none",
             Self::LookAgain(_) => "look-again",
         }
     }
@@ -39,6 +48,11 @@ impl fmt::Display for Remedy {
             Self::Restore => {
                 "what is lost must come from a backup or from where it was produced; the broker serves the rest"
             }
+            Self::Cut => {
+                "a start of the broker ends the log there and drops what comes behind it, none of which was synced for certain: copy it away before, if it is needed"
+            }
+            Self::Offline => "a start of the broker leaves the log offline, and its files as they are",
+            Self::Nothing => "nothing is to be done: no record of the log lies there any more",
             Self::LookAgain(io::ErrorKind::NotFound) => {
                 "it was there and is gone: look again when nobody changes the directory"
             }

@@ -57,7 +57,7 @@ pub async fn check_index(
     }
     let (offset_fault, time_fault) = indexes.finish(is_complete);
     for (kind, fault) in [(Kind::OffsetIndex, offset_fault), (Kind::TimeIndex, time_fault)] {
-        if let Some(Fault { position, what }) = fault {
+        if let Some(Fault { position, what, .. }) = fault {
             let problem = Problem::new(&kind.path(dir, base), what, Remedy::RebuildIndex);
             state.faults.push(problem.at(position));
         }

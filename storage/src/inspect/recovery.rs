@@ -20,6 +20,7 @@ use crate::partition_metadata;
 use crate::recovered::{Basis, FoundLog, Recovered};
 use crate::recovery::missing::take_deleted;
 use crate::replay::misplaced;
+use crate::segment::{Entry as _, OffsetEntry, TimeEntry};
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
 const META_BYTES_MAX: u64 = 1 << 20;
@@ -33,7 +34,7 @@ pub struct LogRecovery {
     pub partition: PartitionIndex,
     /// The topic that the directory says it belongs to, if it does.
     pub topic_id: Option<TopicId>,
-    /// How far it would come; `None` where its files cannot be read.
+    /// How far it would come; `None` where its files cannot be read, or nobody wants to know.
     pub reach: Option<Reach>,
     /// Why the log would stay offline.
     pub problem: Option<String>,
@@ -52,16 +53,27 @@ pub struct Reach {
     pub log_end_offset: Offset,
     /// Bytes of the batches that the journal holds and no checkpoint covers.
     pub journal_bytes: u64,
+    /// The base offset of the segment in `file`.
+    pub(super) base: Offset,
+    /// Where the log would start.
+    pub(super) log_start: Offset,
+    /// So many bytes of the two indexes of that segment are known to be synced.
+    pub(super) index_bytes: (u64, u64),
 }
 
 impl LogRecovery {
-    fn unread(partition: &PartitionPath, topic_id: Option<TopicId>, problem: String) -> Self {
+    fn unfollowed(partition: &PartitionPath, topic_id: Option<TopicId>) -> Self {
         let (topic, partition) = (partition.topic.clone(), partition.partition);
-        Self { topic, partition, topic_id, reach: None, problem: Some(problem) }
+        Self { topic, partition, topic_id, reach: None, problem: None }
+    }
+
+    fn unread(partition: &PartitionPath, topic_id: Option<TopicId>, problem: String) -> Self {
+        Self { problem: Some(problem), ..Self::unfollowed(partition, topic_id) }
     }
 }
 
-/// What a start would do with `partitions`, which lie in the log directory `directory`. Nothing is written. Those for which
+/// What a start would do with `partitions`, all that lie in the log directory `directory`, of which those that are `wanted` are
+/// followed to their ends. Nothing is written. Those for which
 /// `is_log` says no are not the logs that their `partition.metadata` says: of them is told what their files hold, and nothing
 /// that was recorded or journaled counts for them. One that cannot be read has a problem, and the others are told all the same.
 /// `progress` is told of every so many bytes of segments read.
@@ -72,6 +84,7 @@ pub async fn log_recoveries(
     disk: &Disk,
     directory: &Path,
     partitions: &[PartitionPath],
+    wanted: &dyn Fn(&PartitionPath) -> bool,
     is_log: &dyn Fn(&PartitionPath, TopicId) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<LogRecovery>, StorageError> {
@@ -101,6 +114,10 @@ pub async fn log_recoveries(
     }
     journals.read_kept().await?;
     for (partition, topic_id) in whole {
+        if !wanted(partition) {
+            recoveries.push(LogRecovery::unfollowed(partition, Some(topic_id)));
+            continue;
+        }
         let (key, nothing) = ((topic_id, partition.partition), Overlay::default());
         let is_log = is_log(partition, topic_id);
         let overlay = journals.logs.get(&key).filter(|_| is_log).unwrap_or(&nothing);
@@ -270,6 +287,10 @@ async fn recovery(
         bases.insert(log_start);
     }
     let start = start_of(&found.basis, overlay, bases.first().copied().unwrap_or(log_start));
+    let index_bytes = match &found.basis {
+        Basis::Record(record) if start == start_at(record) => entries_bytes(record),
+        _ => (0, 0),
+    };
     let walked = overlay.end(disk, dir, &bases, start, progress).await?;
     let reach = Reach {
         file: Kind::Log.path(dir, start.base),
@@ -278,6 +299,9 @@ async fn recovery(
         // A log that lost what lay behind its start goes on from there.
         log_end_offset: walked.end.max(log_start),
         journal_bytes: overlay.bytes,
+        base: start.base,
+        log_start,
+        index_bytes,
     };
     Ok(LogRecovery {
         topic: partition.topic.clone(),
@@ -296,12 +320,19 @@ fn start_of(basis: &Basis, overlay: &Overlay, first: Offset) -> Start {
         (Basis::Record(record), _)
             if first < record.recovery_point.offset() || first <= record.segment_base =>
         {
-            Start {
-                base: record.segment_base,
-                position: record.position,
-                offset: record.recovery_point.offset(),
-            }
+            start_at(record)
         }
         _ => Start::of_segment(first),
     }
+}
+
+fn start_at(record: &Record) -> Start {
+    let (base, position) = (record.segment_base, record.position);
+    Start { base, position, offset: record.recovery_point.offset() }
+}
+
+/// Of the index entries that were in the files.
+fn entries_bytes(record: &Record) -> (u64, u64) {
+    let bytes = |count: u32, entry_len: usize| u64::from(count) * entry_len as u64;
+    (bytes(record.offset_entries, OffsetEntry::LEN), bytes(record.time_entries, TimeEntry::LEN))
 }

@@ -7,8 +7,10 @@ use ringlane_batch::{Offset, TopicId};
 use ringlane_reactor::{DirEntry, Disk, File, OpenOptions};
 
 use super::index_check::{Fault, IndexCheck};
+use super::outlook::{Outlook, Stretch};
 use super::problem::{Problem, Remedy};
 use super::producers;
+use super::recovery::LogRecovery;
 use super::scan::{Damage, Found, SegmentScan};
 use crate::error::StorageError;
 use crate::names::Kind;
@@ -50,8 +52,8 @@ impl LogReport {
 /// What the segments so far say about those to come.
 #[derive(Default)]
 struct Sequence {
-    /// Where the segment before ended.
-    end: Option<Offset>,
+    /// Where the segment before ended, and the offset there.
+    end: Option<Ended>,
     /// Whether offsets are missing within segments, as compaction leaves it.
     has_gaps: bool,
     /// Whether a segment could not be read to its end: nothing tells then where the log ends.
@@ -60,21 +62,40 @@ struct Sequence {
     between: Option<Problem>,
 }
 
+/// The end of a segment.
+#[derive(Clone, Copy)]
+struct Ended {
+    base: Offset,
+    len: u64,
+    end: Offset,
+}
+
 /// A log that is being checked.
 struct Check<'a> {
     disk: &'a Disk,
     dir: &'a Path,
+    outlook: Outlook<'a>,
     progress: &'a dyn Fn(u64),
     report: LogReport,
     sequence: Sequence,
 }
 
 /// Checks the log in `dir`. `progress` is told of every so many bytes read. A file that cannot be read is a problem like
-/// any other, and the rest is checked.
-pub async fn verify_log(disk: &Disk, dir: &Path, progress: &dyn Fn(u64)) -> LogReport {
+/// any other, and the rest is checked. What is to be done about a problem depends on what a start would do with the log,
+/// as [`super::log_recoveries`] tells it; without `recovery` only a damaged tail is taken for what a start mends.
+pub async fn verify_log(
+    disk: &Disk,
+    dir: &Path,
+    recovery: Option<&LogRecovery>,
+    progress: &dyn Fn(u64),
+) -> LogReport {
     let (report, sequence) = (LogReport::default(), Sequence::default());
-    let mut check = Check { disk, dir, progress, report, sequence };
+    let outlook = Outlook(recovery);
+    let mut check = Check { disk, dir, outlook, progress, report, sequence };
     check.metadata().await;
+    if let Some(problem) = outlook.problem() {
+        check.report.add(Problem::new(dir, problem, Remedy::Offline));
+    }
     match disk.list(dir).await {
         Ok(names) => check.files(&names).await,
         Err(error) => {
@@ -87,15 +108,15 @@ pub async fn verify_log(disk: &Disk, dir: &Path, progress: &dyn Fn(u64)) -> LogR
 
 impl Check<'_> {
     async fn metadata(&mut self) {
-        match partition_metadata::read(self.disk, self.dir).await {
+        match partition_metadata::topic_of(self.disk, self.dir).await {
             Ok(Some(id)) => self.report.topic_id = Some(id),
             Ok(None) => self.report.add(Problem::new(
                 &partition_metadata::path(self.dir),
-                "is missing: the log was never completely created, or lost it",
-                Remedy::Restore,
+                "is missing, and no records are beside it: the log was never completely created",
+                Remedy::Start,
             )),
             Err(StorageError::Corrupt { path, reason }) => {
-                self.report.add(Problem::new(&path, reason, Remedy::Restore));
+                self.report.add(Problem::new(&path, reason, Remedy::Offline));
             }
             Err(error) => self.report.add(Problem::unread(&error, self.dir)),
         }
@@ -142,22 +163,28 @@ impl Check<'_> {
         let files = open(self.disk, self.dir, base).await?;
         let len = files.log.len()?;
         self.report.bytes += len;
-        follow(&path, base, &mut self.sequence, &mut self.report);
+        self.follow(&path, base);
         if len == 0 && next.is_some() {
-            let what = "is empty, and another segment follows";
-            self.report.add(Problem::new(&path, what, Remedy::Restore));
+            let what = "is empty, and another segment follows".into();
+            let stretch = Stretch { base, position: 0, first: base, next, is_tail: false };
+            self.report.add(Problem::of_batches(&path, what, self.outlook, &stretch));
         }
         let end = next.unwrap_or(Offset(i64::MAX));
         let entries = files.offset_index.as_ref().ok().cloned().flatten();
         let mut scan = SegmentScan::over(files.log, entries, base, len, end);
         let mut indexes = IndexCheck::open(files.offset_index, files.time_index, base).await;
         self.batches(&path, &mut scan, &mut indexes, next.is_none()).await?;
-        self.reach(base, scan.next_offset());
-        self.sequence.end = Some(scan.next_offset());
+        let end = scan.next_offset();
+        self.reach(base, end);
+        self.sequence.end = Some(Ended { base, len, end });
         let (offset_fault, time_fault) = indexes.finish(next.is_some());
         for (kind, fault) in [(Kind::OffsetIndex, offset_fault), (Kind::TimeIndex, time_fault)] {
-            if let Some(Fault { position, what }) = fault {
-                let problem = Problem::new(&kind.path(self.dir, base), what, Remedy::RebuildIndex);
+            if let Some(Fault { position, what, is_unread }) = fault {
+                let remedy = match is_unread {
+                    true => Remedy::RebuildIndex,
+                    false => self.outlook.of_index(kind, base, position),
+                };
+                let problem = Problem::new(&kind.path(self.dir, base), what, remedy);
                 self.report.add(problem.at(position));
             }
         }
@@ -190,16 +217,46 @@ impl Check<'_> {
                 }
                 Some(Found::Damage(damage)) => {
                     let is_tail = is_last && damage.end() == scan.len_bytes();
-                    self.report.add(damage_problem(path, &damage, is_tail));
+                    self.damage(path, scan.base(), &damage, is_tail);
                     indexes.damage(&damage).await;
                 }
             }
         }
     }
 
+    fn damage(&mut self, path: &Path, base: Offset, damage: &Damage, is_tail: bool) {
+        let (len, position, first) = (damage.len, damage.position, damage.first_offset);
+        let next = damage.next_offset.map(|next| format!("..{next}")).unwrap_or_default();
+        let what = format!("{}; {len} bytes, offsets from {first}{next}", damage.what);
+        let stretch = Stretch { base, position, first, next: damage.next_offset, is_tail };
+        let problem = Problem::of_batches(path, what, self.outlook, &stretch);
+        self.report.add(problem.at(Some(position)));
+    }
+
+    /// Whether the segment at `base` follows the one before.
+    fn follow(&mut self, path: &Path, base: Offset) {
+        let Some(before) = self.sequence.end else { return };
+        let end = before.end;
+        if base < end {
+            let what = format!("begins at {base}, but the segment before it reaches {end}");
+            let stretch = Stretch { base, position: 0, first: end, next: None, is_tail: false };
+            self.report.add(Problem::of_batches(path, what, self.outlook, &stretch));
+        } else if base > end && self.sequence.between.is_none() {
+            let what = format!(
+                "the offsets {end}..{base} before it are in no segment, and the log does not look compacted"
+            );
+            let (position, next) = (before.len, Some(base));
+            let stretch = Stretch { base: before.base, position, first: end, next, is_tail: false };
+            let problem = Problem::of_batches(path, what, self.outlook, &stretch);
+            self.sequence.between = Some(problem);
+        }
+    }
+
     /// Checks the producer snapshots against the log's end.
     async fn snapshots(&mut self, snapshots: &[Offset]) {
         let end = self.report.offsets.map_or(Offset::ZERO, |(_, end)| end);
+        // A start takes a snapshot anew where the journal brings the records before it.
+        let end = self.outlook.end(end);
         for &offset in snapshots {
             let path = Kind::ProducerSnapshot.path(self.dir, offset);
             match producers(self.disk, &path).await {
@@ -226,20 +283,6 @@ fn offsets_of(names: &[DirEntry], kind: Kind) -> Vec<Offset> {
     offsets
 }
 
-/// Whether the segment at `base` follows the one before.
-fn follow(path: &Path, base: Offset, sequence: &mut Sequence, report: &mut LogReport) {
-    let Some(end) = sequence.end else { return };
-    if base < end {
-        let what = format!("begins at {base}, but the segment before it reaches {end}");
-        report.add(Problem::new(path, what, Remedy::Restore));
-    } else if base > end && sequence.between.is_none() {
-        let what = format!(
-            "the offsets {end}..{base} before it are in no segment, and the log does not look compacted"
-        );
-        sequence.between = Some(Problem::new(path, what, Remedy::Restore));
-    }
-}
-
 /// Whether compaction took records out of the batch.
 fn is_thinned(batch: &super::Batch) -> bool {
     i64::from(batch.record_count) <= batch.last_offset.distance_from(batch.base_offset)
@@ -251,14 +294,6 @@ fn count_problem(batch: &super::Batch) -> Option<String> {
     let count = i64::from(batch.record_count);
     (count < 0 || count > offsets)
         .then(|| format!("the batch counts {count} records for {offsets} offsets"))
-}
-
-fn damage_problem(path: &Path, damage: &Damage, is_tail: bool) -> Problem {
-    let (len, first) = (damage.len, damage.first_offset);
-    let next = damage.next_offset.map(|next| format!("..{next}")).unwrap_or_default();
-    let what = format!("{}; {len} bytes, offsets from {first}{next}", damage.what);
-    let remedy = if is_tail { Remedy::Start } else { Remedy::Restore };
-    Problem::new(path, what, remedy).at(Some(damage.position))
 }
 
 /// The files of a segment; the indexes may be missing, or such as cannot be opened.

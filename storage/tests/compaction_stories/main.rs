@@ -264,7 +264,7 @@ fn indexes_of_a_compacted_log_that_are_built_anew_are_right() {
         for name in names(&reactor, &dir()).await.iter().filter(|name| name.ends_with(".log")) {
             rebuild_index(&disk, &dir().join(name), 100, &|_| {}).await.expect("a good disk");
         }
-        let report = verify_log(&disk, &dir(), &|_| ()).await;
+        let report = verify_log(&disk, &dir(), None, &|_| ()).await;
         assert_eq!(report.problems, []);
     });
 }

@@ -193,7 +193,7 @@ impl Process {
         let (disk, count) = (self.start.reactors[0].disk(), self.logs.len());
         self.close().await;
         for number in 0..count {
-            let report = verify_log(&disk, &place(number).1, &|_| ()).await;
+            let report = verify_log(&disk, &place(number).1, None, &|_| ()).await;
             let problems = report.problems;
             assert!(problems.is_empty(), "log {number}: {problems:?}");
         }
@@ -214,7 +214,7 @@ async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
             partitions.push(PartitionPath { topic: "orders".into(), partition, path });
         }
     }
-    let told = log_recoveries(&disk, data(), &partitions, &|_, _| true, &|_| ()).await;
+    let told = log_recoveries(&disk, data(), &partitions, &|_| true, &|_, _| true, &|_| ()).await;
     let told = told.expect("an honest disk").into_iter().map(|log| {
         assert_eq!(log.problem, None, "an honest disk: log {}", log.partition);
         (log.partition.0 as usize, log.reach.expect("an honest disk").log_end_offset.0)

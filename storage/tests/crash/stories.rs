@@ -64,7 +64,7 @@ fn indexes_that_somebody_removed_are_built_anew() {
             assert_eq!(at.map(|at| at.offset.0), Some(n));
         }
         log.close().await.expect("a good disk");
-        let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await;
+        let report = verify_log(&reactor.disk(), &dir(), None, &|_| ()).await;
         assert_eq!(report.problems, []);
     });
 }
@@ -208,7 +208,7 @@ fn a_torn_snapshot_at_the_first_segment_is_written_anew() {
             let known = producers(&reactor.disk(), &snapshot).await.expect("a good disk");
             let known = known.expect("a whole snapshot");
             assert_eq!(known[0].last_offset, log.log_start().offset().plus(-1));
-            let report = verify_log(&reactor.disk(), &dir(), &|_| ()).await;
+            let report = verify_log(&reactor.disk(), &dir(), None, &|_| ()).await;
             assert_eq!(report.problems, []);
         });
     }

@@ -1,18 +1,15 @@
 //! `ringlane log recovery`: what a start would do with each log, without doing it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use ringlane::misnamed::{Claim, is_missing};
-use ringlane_batch::{PartitionIndex, TopicId};
-use ringlane_controller::{ClusterImage, DIRECTORY_NAME, image_on_disk};
 use ringlane_reactor::Reactor;
-use ringlane_storage::LogKey;
-use ringlane_storage::inspect::{LogRecovery, PartitionPath, Target, log_recoveries};
+use ringlane_storage::inspect::{LogRecovery, Target};
+use ringlane_storage::partition_directory_name;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
+use super::told::{Told, foretell, image};
 use super::{on_shard, warn_if_in_use};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Table, print, print_json};
@@ -45,100 +42,30 @@ impl Recovery {
             return Err(Failure::Usage(format!("{dir} is no broker's data directory")));
         };
         warn_if_in_use(&reactor, &self.dir).await;
-        let metadata = self.metadata.as_ref().unwrap_or(&self.dir).join(DIRECTORY_NAME);
-        let image = image_on_disk(&disk, &metadata).await;
-        let image = image.map_err(|error| Failure::Failed(error.to_string()))?;
-        if self.metadata.is_some() && image.is_none() {
-            let metadata = metadata.display();
-            return Err(Failure::Usage(format!("{metadata} has no controller's data")));
-        }
-        let image = image.as_ref();
+        let metadata = self.metadata.as_deref();
+        let image = image(&disk, &self.dir, metadata).await?;
         let progress = Progress::new(&reactor, None);
         let add = |bytes| progress.add(bytes);
-        let is_log = |path: &PartitionPath, id| {
-            !matches!(claim(image, &path.topic, path.partition, id), Some(Claim::Misnamed(_)))
-        };
-        let mut logs = log_recoveries(&disk, &self.dir, &partitions, &is_log, &add).await?;
+        let (image, all) = (image.as_ref(), |_: &_| true);
+        let told = foretell(&disk, &self.dir, &partitions, &all, image, &add).await?;
         drop(progress);
-        let claims: Vec<_> = logs.iter().map(|log| claim_of(image, log)).collect();
-        judge_misnamed(&mut logs, &claims);
-        let told: Vec<Told<'_>> = logs.iter().zip(&claims).collect();
         match self.json {
             true => print_json(&Value::Array(told.iter().map(log_json).collect()))?,
             false => print_table(&told)?,
         }
-        match logs.iter().filter(|log| log.problem.is_some()).count() {
+        match told.iter().filter(|told| told.log.problem.is_some()).count() {
             0 => Ok(()),
             count => {
-                Err(Failure::Failed(format!("{count} of {} logs would stay offline", logs.len())))
+                Err(Failure::Failed(format!("{count} of {} logs would stay offline", told.len())))
             }
         }
     }
 }
 
-/// A log, and what its directory is to the cluster; `None` where nothing says what topics there are.
-type Told<'a> = (&'a LogRecovery, &'a Option<Claim>);
-
-fn claim(
-    image: Option<&ClusterImage>,
-    topic: &str,
-    partition: PartitionIndex,
-    id: TopicId,
-) -> Option<Claim> {
-    Some(Claim::of(image?, topic, partition, id))
-}
-
-fn claim_of(image: Option<&ClusterImage>, log: &LogRecovery) -> Option<Claim> {
-    claim(image, &log.topic, log.partition, log.topic_id?)
-}
-
-fn key(log: &LogRecovery) -> Option<LogKey> {
-    Some((log.topic_id?, log.partition))
-}
-
-/// A directory that is not the log that it says is set aside, unless it may be all that there is of that, or is in the way.
-fn judge_misnamed(logs: &mut [LogRecovery], claims: &[Option<Claim>]) {
-    let keys = logs.iter().zip(claims).filter(|(_, claim)| **claim == Some(Claim::Log));
-    let there: BTreeSet<LogKey> = keys.filter_map(|(log, _)| key(log)).collect();
-    for (log, claim) in logs.iter_mut().zip(claims) {
-        let (Some(Claim::Misnamed(belongs)), Some(key)) = (claim, key(log)) else { continue };
-        let right = &belongs.name;
-        if is_missing(key, belongs, &there) {
-            log.problem = Some(format!(
-                "it says that it is {right}, which is not in this log directory: if no other has it, rename it to that while the broker is stopped"
-            ));
-        } else if belongs.is_in_the_way {
-            log.problem = Some(format!("it says that it is {right}"));
-        } else {
-            // It is set aside unread, whether it can be read or not.
-            log.problem = None;
-        }
-    }
-}
-
-/// Whether a start sets the directory aside.
-fn is_stray((log, claim): &Told<'_>) -> Option<bool> {
-    Some(match claim.as_ref()? {
-        Claim::Log => false,
-        Claim::Stray => true,
-        Claim::Misnamed(_) => log.problem.is_none(),
-    })
-}
-
-/// Why.
-fn why_stray(claim: &Option<Claim>) -> String {
-    match claim {
-        Some(Claim::Misnamed(belongs)) => {
-            format!("says that it is {}: a start sets it aside, unread", belongs.name)
-        }
-        _ => "belongs to a topic that the cluster does not have: a start sets it aside".into(),
-    }
-}
-
-fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
+fn print_table(told: &[Told]) -> Result<(), Failure> {
     let head = ["LOG", "RECOVERY POINT", "LOG END", "JOURNAL BYTES", "SYNCED BYTES", "OF FILE"];
     let mut table = Table::new(&head);
-    for (log, _) in told {
+    for Told { log, .. } in told {
         let mut row = vec![name(log)];
         row.extend(match &log.reach {
             Some(reach) => vec![
@@ -154,23 +81,23 @@ fn print_table(told: &[Told<'_>]) -> Result<(), Failure> {
     }
     print(table.text())?;
     for told in told {
-        let (log, claim) = told;
-        if let Some(problem) = &log.problem {
-            print(format!("{}: {problem}\n", name(log)))?;
+        let name = name(&told.log);
+        if let Some(problem) = &told.log.problem {
+            print(format!("{name}: {problem}\n"))?;
         }
-        if is_stray(told) == Some(true) {
-            print(format!("{}: {}\n", name(log), why_stray(claim)))?;
+        if let Some(sentence) = told.stray_sentence() {
+            print(format!("{name}: {sentence}\n"))?;
         }
     }
     Ok(())
 }
 
 fn name(log: &LogRecovery) -> String {
-    format!("{}-{}", log.topic, log.partition.0)
+    partition_directory_name(&log.topic, log.partition)
 }
 
-fn log_json(told: &Told<'_>) -> Value {
-    let (log, _) = told;
+fn log_json(told: &Told) -> Value {
+    let log = &told.log;
     let reach = log.reach.as_ref();
     json!({
         "topic": log.topic,
@@ -181,6 +108,6 @@ fn log_json(told: &Told<'_>) -> Value {
         "log_end_offset": reach.map(|reach| reach.log_end_offset.0),
         "journal_bytes": reach.map(|reach| reach.journal_bytes),
         "problem": log.problem,
-        "stray": is_stray(told),
+        "stray": told.is_stray(),
     })
 }

@@ -199,6 +199,12 @@ fn index_entries_behind_the_synced_ones_are_left_to_a_start() {
         log.close().await.expect("a good disk");
         half_covered(reactor.clone(), open(&reactor, small()).await).await;
     };
+    let partial = |simulation: &mut Simulation, host| {
+        let bytes = simulation.read_file(host, path(INDEX)).expect("it is there");
+        simulation.write_file(host, path(INDEX), &bytes[..bytes.len() - 1]).expect("written");
+    };
+    let (before, after) = told(lived_twice, partial);
+    assert_eq!((before, after), (vec![of(INDEX, "start")], vec![]), "its length tells");
     let wrong = vec![of(INDEX, "rebuild-index")];
     assert_eq!(told(lived_twice, with_entry(|_| 0)), (wrong.clone(), wrong));
 }

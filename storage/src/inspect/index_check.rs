@@ -15,14 +15,24 @@ const STRETCH_FACTOR: u64 = 4;
 /// Shorter stretches tell nothing.
 const STRETCH_BYTES_MIN: u64 = 64 << 10;
 
+/// How a start comes upon a fault of an index whose entries it takes as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// By the length of the file alone: it is missing, or holds a part of an entry.
+    Length,
+    /// Not at all: it is in the entries.
+    Entries,
+    /// It cannot read the file either.
+    Unread,
+}
+
 /// What is wrong with an index, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// The byte of the index file.
     pub(super) position: Option<u64>,
     pub(super) what: String,
-    /// Whether the file cannot be read: a start cannot either.
-    pub(super) is_unread: bool,
+    pub(super) sort: Sort,
 }
 
 /// An index file beside the batches it indexes.
@@ -37,12 +47,12 @@ impl<E: Entry> Against<E> {
         let mut against = Self { entries: None, pending: None, fault: None };
         match file.and_then(|file| file.map(|file| Entries::new(file, base)).transpose()) {
             Err(error) => against.unread(&error),
-            Ok(None) => against.blame(None, || "the file is missing".into()),
+            Ok(None) => against.blame_length("the file is missing".into()),
             Ok(Some(entries)) => {
                 let partial = entries.partial_bytes();
                 if partial > 0 {
-                    let what = || format!("the last {partial} bytes are a part of an entry");
-                    against.blame(None, what);
+                    against
+                        .blame_length(format!("the last {partial} bytes are a part of an entry"));
                 }
                 against.entries = Some(entries);
                 against.pending = against.next().await;
@@ -57,8 +67,12 @@ impl<E: Entry> Against<E> {
         self.fault.get_or_insert_with(|| Fault {
             position: None,
             what: format!("cannot be read: {error}"),
-            is_unread: true,
+            sort: Sort::Unread,
         });
+    }
+
+    fn blame_length(&mut self, what: String) {
+        self.fault.get_or_insert(Fault { position: None, what, sort: Sort::Length });
     }
 
     async fn next(&mut self) -> Option<(u64, E)> {
@@ -73,7 +87,7 @@ impl<E: Entry> Against<E> {
 
     fn blame(&mut self, position: Option<u64>, what: impl FnOnce() -> String) {
         if self.fault.is_none() {
-            self.fault = Some(Fault { position, what: what(), is_unread: false });
+            self.fault = Some(Fault { position, what: what(), sort: Sort::Entries });
         }
     }
 

@@ -1,15 +1,25 @@
 //! What is to be done about something that is wrong, where it is known what a start would do with the log: behind the recovery
 //! point a start writes back what the journal holds and cuts what it does not, before it nothing is looked at.
 
-use ringlane_batch::Offset;
+use std::collections::BTreeSet;
+use std::path::Path;
 
+use ringlane_batch::Offset;
+use ringlane_reactor::DirEntry;
+
+use super::index_check::{Fault, Sort};
 use super::problem::{Problem, Remedy};
 use super::recovery::{LogRecovery, Reach};
+use crate::compaction::swap::SWAP;
 use crate::names::Kind;
 
-/// What a start would do with a log, or that nobody knows.
-#[derive(Clone, Copy)]
-pub(super) struct Outlook<'a>(pub(super) Option<&'a LogRecovery>);
+/// What a start would do with a log.
+pub(super) struct Outlook<'a> {
+    /// Nothing where nobody knows.
+    recovery: Option<&'a LogRecovery>,
+    /// The segments in whose place a compaction that was interrupted puts another: a start completes it, whatever is there.
+    replaced: BTreeSet<Offset>,
+}
 
 /// Bytes of a segment that are damaged or not there.
 #[derive(Clone, Copy)]
@@ -26,24 +36,41 @@ pub(super) struct Stretch {
     pub(super) is_tail: bool,
 }
 
-impl Outlook<'_> {
+impl<'a> Outlook<'a> {
+    pub(super) fn new(recovery: Option<&'a LogRecovery>) -> Self {
+        Self { recovery, replaced: BTreeSet::new() }
+    }
+
+    /// Looks for interrupted compactions among the names in the log's directory.
+    pub(super) fn take_names(&mut self, names: &[DirEntry]) {
+        self.replaced.extend(names.iter().filter_map(|entry| {
+            match Kind::parse(entry.name.strip_suffix(SWAP)?)? {
+                (Kind::Log, base) => Some(base),
+                _ => None,
+            }
+        }));
+    }
+
     fn reach(&self) -> Option<&Reach> {
-        self.0?.reach.as_ref()
+        self.recovery?.reach.as_ref()
     }
 
     fn is_offline(&self) -> bool {
-        self.0.is_some_and(|log| log.problem.is_some())
+        self.recovery.is_some_and(|log| log.problem.is_some())
     }
 
     /// Why the log would stay offline, unless it cannot be read: then the file that cannot be is a problem.
     pub(super) fn problem(&self) -> Option<&str> {
         self.reach()?;
-        self.0?.problem.as_deref()
+        self.recovery?.problem.as_deref()
     }
 
     /// What to do about `stretch`.
     pub(super) fn of_batches(&self, stretch: &Stretch) -> Remedy {
         let Stretch { base, position, first, next, is_tail } = *stretch;
+        if self.replaced.contains(&base) {
+            return Remedy::Start;
+        }
         if next.is_some_and(|next| next <= first) {
             // Left by a write that failed, behind the end of the segment.
             return Remedy::Nothing;
@@ -52,7 +79,7 @@ impl Outlook<'_> {
             // What a crash leaves, as far as the files tell.
             return if is_tail { Remedy::Start } else { Remedy::Restore };
         };
-        if next.is_some_and(|next| next <= reach.log_start) {
+        if base < reach.first || next.is_some_and(|next| next <= reach.log_start) {
             return Remedy::Nothing;
         }
         if self.is_offline() && base >= reach.base {
@@ -67,18 +94,28 @@ impl Outlook<'_> {
         }
     }
 
-    /// What to do about a fault at `position` of an index of the segment at `base`; without one the file is missing, or the fault is
-    /// what it lacks.
-    pub(super) fn of_index(&self, kind: Kind, base: Offset, position: Option<u64>) -> Remedy {
+    /// What to do about the `fault` of an index of the segment at `base`.
+    pub(super) fn of_index(&self, kind: Kind, base: Offset, fault: &Fault) -> Remedy {
+        if self.replaced.contains(&base) {
+            return Remedy::Start;
+        }
         let Some(reach) = self.reach().filter(|_| !self.is_offline()) else {
             return Remedy::RebuildIndex;
         };
+        if base < reach.first {
+            return Remedy::Nothing;
+        }
         let (offsets, times) = reach.index_bytes;
         let synced = if kind == Kind::OffsetIndex { offsets } else { times };
-        // Entries behind the synced ones are built from the batches, all where a synced one is missing.
-        let is_rebuilt = base > reach.base
-            || base == reach.base && position.is_none_or(|position| position >= synced);
-        if is_rebuilt { Remedy::Start } else { Remedy::RebuildIndex }
+        // Entries behind the synced ones are built from the batches.
+        let is_behind = base > reach.base
+            || base == reach.base && fault.position.is_none_or(|position| position >= synced);
+        let is_built_anew = match fault.sort {
+            Sort::Length => true,
+            Sort::Entries => is_behind,
+            Sort::Unread => false,
+        };
+        if is_built_anew { Remedy::Start } else { Remedy::RebuildIndex }
     }
 
     /// Where the log would end whose files reach to `end`.
@@ -90,9 +127,9 @@ impl Outlook<'_> {
 impl Problem {
     /// That bytes of `stretch` in the segment's file are `what`.
     pub(super) fn of_batches(
-        path: &std::path::Path,
+        path: &Path,
         what: String,
-        outlook: Outlook<'_>,
+        outlook: &Outlook<'_>,
         stretch: &Stretch,
     ) -> Self {
         Self::new(path, what, outlook.of_batches(stretch))

@@ -57,6 +57,8 @@ pub struct Reach {
     pub(super) base: Offset,
     /// Where the log would start.
     pub(super) log_start: Offset,
+    /// The base offset of the first segment that would stay.
+    pub(super) first: Offset,
     /// So many bytes of the two indexes of that segment are known to be synced.
     pub(super) index_bytes: (u64, u64),
 }
@@ -286,7 +288,8 @@ async fn recovery(
         // A start makes the first one.
         bases.insert(log_start);
     }
-    let start = start_of(&found.basis, overlay, bases.first().copied().unwrap_or(log_start));
+    let first = bases.first().copied().unwrap_or(log_start);
+    let start = start_of(&found.basis, overlay, first);
     let index_bytes = match &found.basis {
         Basis::Record(record) if start == start_at(record) => entries_bytes(record),
         _ => (0, 0),
@@ -301,6 +304,7 @@ async fn recovery(
         journal_bytes: overlay.bytes,
         base: start.base,
         log_start,
+        first,
         index_bytes,
     };
     Ok(LogRecovery {

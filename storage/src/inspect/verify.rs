@@ -6,7 +6,7 @@ use std::path::Path;
 use ringlane_batch::{Offset, TopicId};
 use ringlane_reactor::{DirEntry, Disk, File, OpenOptions};
 
-use super::index_check::{Fault, IndexCheck};
+use super::index_check::IndexCheck;
 use super::outlook::{Outlook, Stretch};
 use super::problem::{Problem, Remedy};
 use super::producers;
@@ -90,10 +90,10 @@ pub async fn verify_log(
     progress: &dyn Fn(u64),
 ) -> LogReport {
     let (report, sequence) = (LogReport::default(), Sequence::default());
-    let outlook = Outlook(recovery);
+    let outlook = Outlook::new(recovery);
     let mut check = Check { disk, dir, outlook, progress, report, sequence };
     check.metadata().await;
-    if let Some(problem) = outlook.problem() {
+    if let Some(problem) = check.outlook.problem().map(str::to_owned) {
         check.report.add(Problem::new(dir, problem, Remedy::Offline));
     }
     match disk.list(dir).await {
@@ -124,6 +124,7 @@ impl Check<'_> {
 
     async fn files(&mut self, names: &[DirEntry]) {
         let bases = offsets_of(names, Kind::Log);
+        self.outlook.take_names(names);
         for (index, &base) in bases.iter().enumerate() {
             let next = bases.get(index + 1).copied();
             if let Err(error) = self.segment(base, next).await {
@@ -167,7 +168,7 @@ impl Check<'_> {
         if len == 0 && next.is_some() {
             let what = "is empty, and another segment follows".into();
             let stretch = Stretch { base, position: 0, first: base, next, is_tail: false };
-            self.report.add(Problem::of_batches(&path, what, self.outlook, &stretch));
+            self.report.add(Problem::of_batches(&path, what, &self.outlook, &stretch));
         }
         let end = next.unwrap_or(Offset(i64::MAX));
         let entries = files.offset_index.as_ref().ok().cloned().flatten();
@@ -179,13 +180,10 @@ impl Check<'_> {
         self.sequence.end = Some(Ended { base, len, end });
         let (offset_fault, time_fault) = indexes.finish(next.is_some());
         for (kind, fault) in [(Kind::OffsetIndex, offset_fault), (Kind::TimeIndex, time_fault)] {
-            if let Some(Fault { position, what, is_unread }) = fault {
-                let remedy = match is_unread {
-                    true => Remedy::RebuildIndex,
-                    false => self.outlook.of_index(kind, base, position),
-                };
-                let problem = Problem::new(&kind.path(self.dir, base), what, remedy);
-                self.report.add(problem.at(position));
+            if let Some(fault) = fault {
+                let remedy = self.outlook.of_index(kind, base, &fault);
+                let problem = Problem::new(&kind.path(self.dir, base), fault.what, remedy);
+                self.report.add(problem.at(fault.position));
             }
         }
         Ok(())
@@ -229,7 +227,7 @@ impl Check<'_> {
         let next = damage.next_offset.map(|next| format!("..{next}")).unwrap_or_default();
         let what = format!("{}; {len} bytes, offsets from {first}{next}", damage.what);
         let stretch = Stretch { base, position, first, next: damage.next_offset, is_tail };
-        let problem = Problem::of_batches(path, what, self.outlook, &stretch);
+        let problem = Problem::of_batches(path, what, &self.outlook, &stretch);
         self.report.add(problem.at(Some(position)));
     }
 
@@ -240,14 +238,14 @@ impl Check<'_> {
         if base < end {
             let what = format!("begins at {base}, but the segment before it reaches {end}");
             let stretch = Stretch { base, position: 0, first: end, next: None, is_tail: false };
-            self.report.add(Problem::of_batches(path, what, self.outlook, &stretch));
+            self.report.add(Problem::of_batches(path, what, &self.outlook, &stretch));
         } else if base > end && self.sequence.between.is_none() {
             let what = format!(
                 "the offsets {end}..{base} before it are in no segment, and the log does not look compacted"
             );
             let (position, next) = (before.len, Some(base));
             let stretch = Stretch { base: before.base, position, first: end, next, is_tail: false };
-            let problem = Problem::of_batches(path, what, self.outlook, &stretch);
+            let problem = Problem::of_batches(path, what, &self.outlook, &stretch);
             self.sequence.between = Some(problem);
         }
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringlane_batch::{HighWatermark, LeaderEpoch, Offset, PartitionIndex};
-use ringlane_reactor::{Queue, Reactor, Rng, Task};
-use ringlane_storage::inspect::{PartitionPath, log_recoveries, verify_log};
+use ringlane_reactor::{Disk, Queue, Reactor, Rng, Task};
+use ringlane_storage::inspect::{LogRecovery, PartitionPath, Remedy, log_recoveries, verify_log};
 use ringlane_storage::journal::JournalConfig;
 use ringlane_storage::{
     Cleanable, Cleaner, CleanerConfig, Log, LogDirectory, LogKey, LogManager, LogManagerConfig,
@@ -215,11 +215,25 @@ async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
         }
     }
     let told = log_recoveries(&disk, data(), &partitions, &|_| true, &|_, _| true, &|_| ()).await;
-    let told = told.expect("an honest disk").into_iter().map(|log| {
+    let told = told.expect("an honest disk");
+    for log in &told {
+        only_what_a_start_mends(&disk, log).await;
+    }
+    let told = told.into_iter().map(|log| {
         assert_eq!(log.problem, None, "an honest disk: log {}", log.partition);
         (log.partition.0 as usize, log.reach.expect("an honest disk").log_end_offset.0)
     });
     told.collect()
+}
+
+/// Whatever a crash leaves on an honest disk, nothing of it is lost or stays wrong.
+async fn only_what_a_start_mends(disk: &Disk, log: &LogRecovery) {
+    let (_, path) = place(log.partition.0 as usize);
+    let report = verify_log(disk, &path, Some(log), &|_| ()).await;
+    for problem in report.problems {
+        let is_left = matches!(problem.remedy, Remedy::Start | Remedy::Cut | Remedy::Nothing);
+        assert!(is_left, "{problem}; {}", problem.remedy);
+    }
 }
 
 /// Reads the checkpoints, and replays all journals, each by the shard that a broker gives it to.

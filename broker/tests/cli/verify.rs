@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -50,6 +51,25 @@ fn a_torn_tail_is_left_to_a_start_unless_it_was_synced() {
     assert_eq!(remedies(&copied.join("t-0"))[0], json!("start"));
     let ended = log(&["verify"], &copied.join("t-0"));
     assert!(ended.stderr.contains("lies in no data directory"), "{}", ended.stderr);
+}
+
+/// Where somebody looks from changes nothing of what is said.
+#[test]
+fn a_partition_has_its_name_from_within_too() {
+    let (_directory, data) = stopped();
+    cut(&segments(&data).pop().expect("segments"), 3);
+    let told = |path: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringlane"));
+        command.args(["log", "verify", "--json", path]).current_dir(data.join("t-0"));
+        let output = command.output().expect("it runs");
+        let log: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let remedies = log["problems"].as_array().expect("an array").iter();
+        let remedies: Vec<Value> = remedies.map(|problem| problem["remedy"].clone()).collect();
+        (log["topic"].clone(), log["partition"].clone(), remedies)
+    };
+    let expected = told("../t-0");
+    assert_eq!((&expected.0, expected.2[0].as_str()), (&json!("t"), Some("offline")));
+    assert_eq!([told("."), told("../t-0/../t-0/.")], [expected.clone(), expected]);
 }
 
 #[test]

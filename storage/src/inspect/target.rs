@@ -105,9 +105,11 @@ fn is_brokers((topic, _): (&str, PartitionIndex)) -> bool {
 }
 
 impl PartitionPath {
-    /// A copy may have any name: then that is the topic's, too.
+    /// A copy may have any name: then that is the topic's, too. A path such as "." has none: the directory has.
     fn of(path: &Path) -> Self {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let resolved = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
+        let name = resolved.as_deref().unwrap_or(path);
+        let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (topic, partition) =
             parse_partition_directory(name).unwrap_or((name, PartitionIndex(0)));
         Self { topic: topic.to_string(), partition, path: path.to_path_buf() }

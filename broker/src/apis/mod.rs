@@ -145,10 +145,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The request's message, borrowed from its frame.
+    /// The request's message, borrowed from its frame. What follows it is passed over, as Kafka does: librdkafka since 2.11 asks for
+    /// the metadata of all topics with three bytes too many (confluentinc/librdkafka#5049).
     fn decode<'a, M: Decode<'a>>(&'a self) -> Result<M, Refusal> {
         let mut reader = Reader::new(&self.frame[self.body_start..]);
-        Ok(M::decode_to_end(&mut reader, self.version)?)
+        Ok(M::decode(&mut reader, self.version)?)
     }
 
     /// A slice of the frame as shared bytes.

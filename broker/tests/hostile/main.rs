@@ -19,6 +19,7 @@ mod memory;
 mod random;
 mod requests;
 mod topic_partitions;
+mod trailing;
 mod unreadable_groups;
 
 use std::io::{Read, Write};

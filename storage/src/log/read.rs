@@ -4,7 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
-use ringlane_batch::{LogEndOffset, Offset};
+use ringlane_batch::{LogEndOffset, Offset, batches};
 use ringlane_reactor::OpenOptions;
 
 use super::Log;
@@ -35,10 +35,15 @@ impl Fetched {
     }
 }
 
+/// Whether these batches have no records: what compaction left to say where a segment ends.
+fn is_empty(bytes: &[u8]) -> bool {
+    batches(bytes).all(|batch| batch.is_ok_and(|batch| batch.record_count() == 0))
+}
+
 impl Log {
     /// Whole batches from the one that holds `from`, ending before `until` (the reader's high watermark), at most
     /// `max_bytes` of them, except that the first may be larger when there shall be `at_least_one`. Ends at the end of a
-    /// segment at the latest. Ready at its first poll when all of it is in the page cache and its segment is open.
+    /// segment at the latest, and passes over segments of which compaction left no record. Ready at its first poll when all of it is in the page cache and its segment is open.
     ///
     /// # Errors
     /// `OffsetOutOfRange` outside `log_start..=log_end`, `Damaged` where the batch that holds `from` is, `Disk`, `Closed`.
@@ -67,6 +72,12 @@ impl Log {
             let read = async |source: &Source| read_trusted(source, &damage, wanted).await;
             match self.with_source(at, read).await? {
                 Some((Trusted::Batches(bytes, _), _)) if bytes.is_empty() => return Ok(nothing),
+                // Nothing is in there for anyone, and more follows: librdkafka takes answers without records for too small ones.
+                Some((Trusted::Batches(bytes, next_offset), segment_end))
+                    if next_offset == segment_end && next_offset < until && is_empty(&bytes) =>
+                {
+                    at = next_offset;
+                }
                 Some((Trusted::Batches(bytes, next_offset), _)) => {
                     return Ok(Fetched { batches: vec![bytes], next_offset, log_end });
                 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::*;
-use ringlane_batch::{BatchBuilder, BatchFields, Codec, Offset, TimestampMs, batches};
+use ringlane_batch::{BatchBuilder, BatchFields, BatchView, Codec, Offset, TimestampMs, batches};
 use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
 use ringlane_storage::inspect::{rebuild_index, verify_log};
@@ -101,6 +101,22 @@ fn a_round_keeps_the_last_record_of_each_key_and_gives_the_space_back() {
         fill(&log, 40).await;
         clean(&reactor, &log).await.expect("it is due");
         assert!(log.segment_count() < count / 2, "what became small shares a segment");
+    });
+}
+
+/// A consumer whose fetches come back without records, one for each segment that was emptied, gives up (librdkafka).
+#[test]
+fn a_read_passes_over_segments_without_records() {
+    let (mut simulation, host) = filled(1, 200, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, compacted(COMPACTION)).await;
+        clean(&reactor, &log).await.expect("it is due");
+        let (first, end) = (rows(&log).await[0].0, log.log_end().offset());
+        let read = log.read(Offset(0), 1 << 20, end, true).await.expect("a good disk");
+        let held =
+            |batch: BatchView<'_>| batch.record_count() > 0 && batch.last_offset().0 >= first;
+        let mut found = batches(&read.batches[0]).map(|batch| batch.expect("whole batches"));
+        assert!(first > 100 && found.any(held), "from 0 on, {first} is found");
     });
 }
 

@@ -148,7 +148,9 @@ impl Listing {
 
 /// Lists what is there. Removes what an interrupted replacement or deletion left, and indexes without a segment.
 async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
-    let names = swap::list_settled(disk, dir).await.map_err(StorageError::io("list", dir))?;
+    let names = swap::list_settled(disk, dir)
+        .await
+        .map_err(StorageError::io("complete what a compaction left in", dir))?;
     let mut listing = Listing::default();
     let mut indexes = Vec::new();
     for DirEntry { name, len, .. } in names.into_iter().filter(|entry| !entry.is_dir) {

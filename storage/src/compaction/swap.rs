@@ -134,14 +134,35 @@ async fn complete(disk: &Disk, dir: &Path, base: Offset, names: &[DirEntry]) -> 
     disk.sync_dir(dir).await
 }
 
-/// Where the new segment at `base` ends: its last batch is always there.
+/// Where the new segment at `base` ends: its last batch is always there. An empty file, or one without whole batches, is not what a
+/// compaction left, and takes no segment's place.
 async fn end_of(disk: &Disk, dir: &Path, base: Offset) -> io::Result<Offset> {
-    let file = disk.open(&path(dir, Kind::Log, base, SWAP), OpenOptions::READ).await?;
+    let path = path(dir, Kind::Log, base, SWAP);
+    let file = disk.open(&path, OpenOptions::READ).await?;
     let len = file.len()?;
-    let (mut position, mut end) = (0, base);
-    while let Some(batch) = header_at(&file, position, len).await? {
-        position += batch.len;
-        end = batch.last.plus(1);
+    if len == 0 {
+        return Err(no_segment(&path, "it is empty"));
     }
-    Ok(end)
+    let (mut position, mut end) = (0, base);
+    loop {
+        match header_at(&file, position, len).await {
+            Ok(None) => return Ok(end),
+            Ok(Some(batch)) => {
+                position += batch.len;
+                end = batch.last.plus(1);
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(no_segment(&path, &error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn no_segment(path: &Path, what: &str) -> io::Error {
+    let path = path.display();
+    let sentence = format!(
+        "{path} is no segment that a compaction left: {what}; if the segments that it would replace are there, move it away"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, sentence)
 }

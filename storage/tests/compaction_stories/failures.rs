@@ -148,3 +148,24 @@ async fn log_bytes(reactor: &Reactor) -> u64 {
     }
     bytes
 }
+
+/// The last file of a swap is whole before it has that name: what is not comes from elsewhere.
+#[test]
+fn an_empty_file_under_the_name_of_a_swap_replaces_no_segment() {
+    let (mut simulation, host) = filled(7, 100, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, compacted(COMPACTION)).await;
+        let before = state(&log).await;
+        log.close().await.expect("a good disk");
+        let path = dir().join("00000000000000000000.log.swap");
+        for content in [&b""[..], b"no batch", &[0; 70]] {
+            reactor.disk().replace(&path, content).await.expect("a good disk");
+            let manager = manager(&reactor).await;
+            let opened = Log::open(&manager, &dir(), KEY, compacted(COMPACTION)).await;
+            let refused = opened.err().expect("it is refused").to_string();
+            assert!(refused.contains("00000000000000000000.log.swap is no segment"), "{refused}");
+            reactor.disk().remove_file(&path).await.expect("a good disk");
+        }
+        assert_eq!(state(&open(&reactor, compacted(COMPACTION)).await).await, before);
+    });
+}

@@ -7,6 +7,7 @@ mod cluster;
 mod compaction;
 pub mod config;
 mod connection;
+mod controller_place;
 mod coordinator;
 pub mod descriptors;
 pub mod group;

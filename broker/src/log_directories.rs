@@ -11,6 +11,7 @@ use ringlane_controller::ClusterImage;
 use ringlane_storage::{LogDirectory, LogKey, StorageError, partition_directory_name};
 use tracing::{error, warn};
 
+use crate::controller_place::refuse_a_new_place;
 use crate::log_dirs::LogDirs;
 use crate::misnamed::{is_missing, logs_in, take_misnamed};
 use crate::recovery::{OpenDirectory, everywhere};
@@ -266,38 +267,6 @@ impl LogDirectories {
     fn check(&self, shard: &Shard) -> Result<(), StartError> {
         shard.log_dirs.borrow().fatal().map_or(Ok(()), |reason| Err(failed(reason)))
     }
-}
-
-/// The controller's data is not begun anew where other directories of `log.dirs` belong to a cluster already: the order of
-/// `log.dirs` was changed, or the disk of the controller's data is not mounted.
-async fn refuse_a_new_place(
-    shard: &Shard,
-    paths: &[PathBuf],
-    metadata: &Path,
-) -> Result<(), StartError> {
-    if paths.len() == 1 && paths[0] == metadata
-        || LogDirectory::identity(&shard.reactor, metadata).await.is_some()
-    {
-        return Ok(());
-    }
-    let disk = shard.reactor.disk();
-    for path in paths.iter().filter(|path| *path != metadata) {
-        let is_new = disk
-            .metadata(&metadata.join("meta.properties"))
-            .await
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-        if let Some(meta) = LogDirectory::identity(&shard.reactor, path).await
-            && is_new
-        {
-            return Err(failed(format!(
-                "{} is new, but {} belongs to the cluster {}: set metadata.log.dir to the directory that has __cluster_metadata-0, or put that first in log.dirs (is its disk mounted?)",
-                metadata.display(),
-                path.display(),
-                meta.cluster_id
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The logs that could not be opened, by directory, and why.

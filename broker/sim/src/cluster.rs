@@ -93,6 +93,11 @@ impl Cluster {
         self.shards = shards;
     }
 
+    /// From its next start on the broker has this setting, whatever it had.
+    pub fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
     /// Starts the broker without waiting for it to serve.
     pub fn boot(&mut self) {
         let mut arguments = vec![format!("log.dirs={DATA}")];

@@ -113,6 +113,22 @@ const TABLE: &[Row] = &[
         Then::Serves,
     ),
     (
+        "the controller's data is gone",
+        End::Stop,
+        |files| {
+            for name in files.named("__cluster_metadata-0/") {
+                files.remove(&name);
+            }
+        },
+        Then::Refuses(&["has no __cluster_metadata-0", "is a log", "put the data back"]),
+    ),
+    (
+        "meta.properties is gone",
+        End::Kill,
+        |files| files.remove("meta.properties"),
+        Then::Refuses(&["no meta.properties", "put that back"]),
+    ),
+    (
         "a checkpoint with a wrong byte",
         End::Stop,
         |files| files.flip("journal/shard-0.checkpoint", 40),

@@ -220,6 +220,26 @@ fn what_an_exchanged_disk_held_stays_offline_until_it_is_given_up() {
     assert!(put_all(&mut cluster, "orders", "two").iter().all(Result::is_ok));
 }
 
+/// The controller's data is in the first of them, and without it every log would be a stray.
+#[test]
+fn directories_in_another_order_are_refused_and_in_theirs_taken() {
+    for other in ["log.dirs=/second,/data", "log.dirs=/second"] {
+        let mut cluster = cluster(4);
+        assert!(put_all(&mut cluster, "orders", "one").iter().all(Result::is_ok));
+        cluster.stop();
+        let before = cluster.simulation.files(cluster.broker);
+        cluster.set(other);
+        cluster.boot();
+        assert!(!cluster.wait_until_ready(), "{other}");
+        let ended = cluster.exit().expect("it has ended").expect_err("it says why");
+        assert!(ended.contains("metadata.log.dir"), "{ended}");
+        assert_eq!(cluster.simulation.files(cluster.broker), before, "{other}");
+        cluster.set("log.dirs=/data,/second");
+        cluster.start();
+        assert_has(&mut cluster, &(0..PARTITIONS).collect(), &["one"]);
+    }
+}
+
 #[test]
 fn the_last_directory_and_that_of_the_controller_take_the_broker_along() {
     for (failing, why) in [("/data", "controller's data"), ("/second", "no log directory")] {

@@ -15,6 +15,7 @@ mod recovery;
 mod scan;
 mod tables;
 mod target;
+mod unserved;
 mod verify;
 mod walk;
 
@@ -25,4 +26,5 @@ pub use recovery::{LogRecovery, Reach, log_recoveries};
 pub use scan::{Damage, Found, SegmentScan};
 pub use tables::{IndexEntries, OffsetIndexEntry, ProducerEntry, TimeIndexEntry, producers};
 pub use target::{FileKind, PartitionPath, Target, lock};
+pub use unserved::unserved;
 pub use verify::{LogReport, verify_log};

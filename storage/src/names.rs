@@ -100,6 +100,14 @@ pub(crate) fn is_deleted_directory(name: &str) -> bool {
     )
 }
 
+/// Whether a directory of this name was set aside by a start.
+pub(crate) fn is_stray_directory(name: &str) -> bool {
+    let Some(rest) = name.strip_suffix(STRAY_SUFFIX) else { return false };
+    // A topic's name may have dots, too.
+    let mut partitions = rest.match_indices('.').map(|(at, _)| &rest[..at]);
+    partitions.any(|partition| parse_partition_directory(partition).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +166,9 @@ mod tests {
             assert_eq!(name.len(), NAME_BYTES_MAX);
             assert_eq!(parse_partition_directory(&name), None);
             assert!(!is_deleted_directory(&name));
+            assert!(is_stray_directory(&name), "{name}");
+            assert!(is_stray_directory(&stray_directory_name("a.b-0", id, nth)));
         }
+        assert!(!is_stray_directory("my-stray") && !is_stray_directory("a.b-stray"));
     }
 }

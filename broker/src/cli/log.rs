@@ -92,6 +92,14 @@ async fn partitions(reactor: &Reactor, path: &Path) -> Result<Vec<PartitionPath>
     }
 }
 
+/// Says on standard error which directories in the data directory `dir` hold logs that no start serves.
+async fn tell_unserved(reactor: &Reactor, dir: &Path) -> Result<(), Failure> {
+    for (path, why) in inspect::unserved(&reactor.disk(), dir).await? {
+        tell(format!("ringlane: {}: {why}", path.display()));
+    }
+    Ok(())
+}
+
 /// Says on standard error that a broker runs on the directory, if one does: its files change meanwhile. Gives back whether one does.
 async fn warn_if_in_use(reactor: &Reactor, dir: &Path) -> bool {
     // Other errors do not matter: a directory of someone else's, or read-only, can be looked at all the same.

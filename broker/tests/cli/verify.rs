@@ -87,6 +87,26 @@ fn a_damaged_checkpoint_is_told_and_the_logs_are_checked() {
     );
 }
 
+/// Neither is called as a partition's directory: a start passes both over without a word.
+#[test]
+fn logs_that_no_start_looks_at_are_named() {
+    let (_directory, data) = stopped();
+    let stray = "v-0.AAAAAAAAAAAAAAAAAAAABw-stray";
+    let copies = data.join("copies");
+    fs::create_dir(copies).expect("a directory");
+    for copied in ["t-0.bak", stray] {
+        copy(&data.join("t-0"), &data.join(copied));
+    }
+    for command in ["verify", "recovery"] {
+        let ended = log(&[command], &data);
+        let said: Vec<&str> = ended.stderr.lines().collect();
+        assert_eq!((ended.code, said.len()), (Some(0), 2), "{said:?}");
+        assert!(said[0].contains("t-0.bak: holds a log and is not called"), "{said:?}");
+        assert!(said[1].contains("-stray: was set aside by an earlier start"), "{said:?}");
+    }
+    assert_eq!(log(&["verify"], &data.join("t-0")).stderr, "");
+}
+
 /// Copies, and the directory of a topic that nobody knows.
 #[test]
 fn verify_names_what_a_start_sets_aside_or_leaves_offline() {

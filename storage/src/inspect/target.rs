@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ringlane_batch::{Offset, PartitionIndex};
-use ringlane_reactor::{Disk, FileLock};
+use ringlane_reactor::{DirEntry, Disk, FileLock};
 
 use crate::error::StorageError;
 use crate::meta_properties;
@@ -79,10 +79,7 @@ impl Target {
             };
         }
         let names = disk.list(path).await.map_err(StorageError::io("list", path))?;
-        if names.iter().any(|entry| {
-            entry.name == "partition.metadata"
-                || matches!(Kind::parse(&entry.name), Some((Kind::Log, _)))
-        }) {
+        if is_partition(&names) {
             return Ok(Self::Partition(PartitionPath::of(path)));
         }
         let partitions: Vec<PartitionPath> = names
@@ -97,6 +94,14 @@ impl Target {
         }
         Ok(Self::DataDirectory(partitions))
     }
+}
+
+/// Whether `names` are those of a log's directory.
+pub(super) fn is_partition(names: &[DirEntry]) -> bool {
+    names.iter().any(|entry| {
+        entry.name == "partition.metadata"
+            || matches!(Kind::parse(&entry.name), Some((Kind::Log, _)))
+    })
 }
 
 /// The controller's own log has Kafka's name for it, and is none of a broker's partitions.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::told::{Told, foretell, image};
-use super::{on_shard, warn_if_in_use};
+use super::{on_shard, tell_unserved, warn_if_in_use};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Table, print, print_json};
 
@@ -42,6 +42,7 @@ impl Recovery {
             return Err(Failure::Usage(format!("{dir} is no broker's data directory")));
         };
         warn_if_in_use(&reactor, &self.dir).await;
+        tell_unserved(&reactor, &self.dir).await?;
         let metadata = self.metadata.as_deref();
         let image = image(&disk, &self.dir, metadata).await?;
         let progress = Progress::new(&reactor, None);

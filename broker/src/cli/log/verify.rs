@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::told::{Told, foretell, image};
-use super::{on_shard, partitions, resolved, warn_if_in_use};
+use super::{on_shard, partitions, resolved, tell_unserved, warn_if_in_use};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Table, print, tell};
 
@@ -56,6 +56,9 @@ impl Verify {
             output.log(partition, &report, told)?;
         }
         drop(progress);
+        if partitions.iter().all(|partition| partition.path != self.dir) {
+            tell_unserved(&reactor, &self.dir).await?;
+        }
         output.end(&self.dir)
     }
 

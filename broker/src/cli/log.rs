@@ -14,6 +14,7 @@ use super::output::tell;
 
 mod dump;
 mod index;
+mod marker;
 mod progress;
 mod recovery;
 mod row;

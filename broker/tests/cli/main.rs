@@ -6,6 +6,7 @@
 #[path = "../librdkafka/broker.rs"]
 mod broker;
 mod command;
+mod dump;
 mod endings;
 mod groups;
 mod logs;

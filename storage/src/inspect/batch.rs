@@ -34,6 +34,10 @@ pub struct Batch {
     pub producer_epoch: ProducerEpoch,
     /// Sequence of the first record.
     pub base_sequence: Sequence,
+    /// Sequence of the last record.
+    pub last_sequence: Sequence,
+    /// From when its tombstones and markers may go (KIP-534).
+    pub delete_horizon: Option<TimestampMs>,
     /// Whether it is part of a transaction.
     pub is_transactional: bool,
     /// Whether it holds the broker's own markers.
@@ -83,6 +87,8 @@ impl Batch {
             producer_id: view.producer_id(),
             producer_epoch: view.producer_epoch(),
             base_sequence: view.base_sequence(),
+            last_sequence: view.last_sequence(),
+            delete_horizon: view.delete_horizon(),
             is_transactional: view.is_transactional(),
             is_control: view.is_control(),
             crc: view.stored_crc(),

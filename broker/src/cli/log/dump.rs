@@ -11,6 +11,7 @@ use ringlane_storage::inspect::{
 };
 use serde_json::{Value, json};
 
+use super::marker::Marker;
 use super::progress::Progress;
 use super::{on_shard, row, warn_if_in_use};
 use crate::cli::failure::Failure;
@@ -146,9 +147,10 @@ impl Dump {
             match found {
                 None => return Ok(()),
                 Some(Found::Batch(batch)) => {
+                    let marker = marker(&scan, &batch, name).await?;
                     match self.json {
-                        true => output.object(&row::batch_json(name, &batch))?,
-                        false => output.line(&row::batch(&batch))?,
+                        true => output.object(&row::batch_json(name, &batch, marker))?,
+                        false => output.line(&row::batch(&batch, marker))?,
                     }
                     if self.records || self.deep {
                         self.batch_records(&scan, &batch, name, output).await?;
@@ -206,12 +208,21 @@ impl Dump {
             next = record.offset.plus(1);
             match (self.records, self.json) {
                 (false, _) => {}
-                (true, true) => output.object(&row::record_json(name, &record))?,
+                (true, true) => output.object(&row::record_json(name, batch, &record))?,
                 (true, false) => output.line(&row::record(&record))?,
             }
         }
         Ok(())
     }
+}
+
+/// What a control batch marks. One that cannot be decoded is told as damage where batches are looked into.
+async fn marker(scan: &SegmentScan, batch: &Batch, name: &str) -> Result<Option<Marker>, Failure> {
+    if !batch.is_control {
+        return Ok(None);
+    }
+    let bytes = scan.bytes(batch).await.map_err(|error| unreadable(name, &error))?;
+    Ok(bytes.and_then(|bytes| Marker::of(&bytes).ok().flatten()))
 }
 
 async fn offset_index(

@@ -5,13 +5,14 @@ use ringlane_batch::{Header, Record, TimestampType};
 use ringlane_storage::inspect::{Batch, ProducerEntry};
 use serde_json::{Map, Value, json};
 
+use super::marker::Marker;
 use crate::cli::consume::format::insert_bytes;
 
 /// The head over [`batch`] rows.
 pub(super) const BATCH_HEAD: &str = "       BASE        LAST   COUNT    POSITION      BYTES  CODEC    MAX TIMESTAMP  EPOCH   PRODUCER  P.EPOCH    SEQUENCE  CRC  FLAGS";
 
-/// A batch as a row.
-pub(super) fn batch(batch: &Batch) -> String {
+/// A batch as a row; a control batch with what it marks.
+pub(super) fn batch(batch: &Batch, marker: Option<Marker>) -> String {
     let id = batch.producer_id;
     let producer = match id.is_some() {
         true => {
@@ -30,7 +31,7 @@ pub(super) fn batch(batch: &Batch) -> String {
         batch.max_timestamp.0,
         batch.leader_epoch.0,
         if batch.crc_is_valid { "ok" } else { "BAD" },
-        flags(batch).join(","),
+        flags(batch, marker).join(","),
     );
     row.trim_end().to_string()
 }
@@ -39,7 +40,7 @@ fn codec(batch: &Batch) -> String {
     batch.codec.as_ref().map_or_else(|error| format!("{error}"), |codec| codec.name().to_string())
 }
 
-fn flags(batch: &Batch) -> Vec<&'static str> {
+fn flags(batch: &Batch, marker: Option<Marker>) -> Vec<String> {
     let append_time = batch.timestamp_type == TimestampType::LogAppendTime;
     [
         (append_time, "append-time"),
@@ -47,12 +48,15 @@ fn flags(batch: &Batch) -> Vec<&'static str> {
         (batch.is_control, "control"),
     ]
     .into_iter()
-    .filter_map(|(holds, name)| holds.then_some(name))
+    .filter(|(holds, _)| *holds)
+    .map(|(_, name)| name.to_string())
+    .chain(marker.map(|marker| marker.control_type.to_string()))
+    .chain(batch.delete_horizon.map(|horizon| format!("delete-horizon={}", horizon.0)))
     .collect()
 }
 
-/// A batch as JSON.
-pub(super) fn batch_json(file: &str, batch: &Batch) -> Value {
+/// A batch as JSON; a control batch with what it marks.
+pub(super) fn batch_json(file: &str, batch: &Batch, marker: Option<Marker>) -> Value {
     let id = batch.producer_id;
     json!({
         "type": "batch",
@@ -73,8 +77,12 @@ pub(super) fn batch_json(file: &str, batch: &Batch) -> Value {
         "producer_id": id.is_some().then_some(id.0),
         "producer_epoch": id.is_some().then_some(batch.producer_epoch.0),
         "base_sequence": id.is_some().then_some(batch.base_sequence.0),
+        "last_sequence": id.is_some().then_some(batch.last_sequence.0),
         "is_transactional": batch.is_transactional,
         "is_control": batch.is_control,
+        "control_type": marker.map(|marker| marker.control_type),
+        "coordinator_epoch": marker.and_then(|marker| marker.coordinator_epoch),
+        "delete_horizon": batch.delete_horizon.map(|horizon| horizon.0),
         "crc": batch.crc,
         "crc_is_valid": batch.crc_is_valid,
     })
@@ -96,13 +104,14 @@ pub(super) fn record(record: &Record<'_>) -> String {
     text
 }
 
-/// A record as JSON.
-pub(super) fn record_json(file: &str, record: &Record<'_>) -> Value {
+/// A record of `batch` as JSON.
+pub(super) fn record_json(file: &str, batch: &Batch, record: &Record<'_>) -> Value {
     let mut object = Map::new();
     object.insert("type".into(), json!("record"));
     object.insert("file".into(), json!(file));
     object.insert("offset".into(), json!(record.offset.0));
     object.insert("timestamp".into(), json!(record.timestamp.0));
+    object.insert("sequence".into(), json!(sequence(batch, record)));
     insert_bytes(&mut object, "key", record.key);
     insert_bytes(&mut object, "value", record.value);
     let header = |header: Header<'_>| {
@@ -113,6 +122,12 @@ pub(super) fn record_json(file: &str, record: &Record<'_>) -> Value {
     };
     object.insert("headers".into(), record.headers.clone().map(header).collect());
     Value::Object(object)
+}
+
+/// The record's own, where its batch has them.
+fn sequence(batch: &Batch, record: &Record<'_>) -> Option<i32> {
+    let delta = i32::try_from(record.offset.distance_from(batch.base_offset)).ok()?;
+    (batch.base_sequence.0 >= 0 && delta >= 0).then(|| batch.base_sequence.plus(delta).0)
 }
 
 /// Text in quotes with what a terminal would obey escaped; other bytes in hexadecimal.

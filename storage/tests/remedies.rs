@@ -83,9 +83,13 @@ async fn rolled(reactor: Reactor, log: Log) {
 
 /// Changes a byte of the file's batch number `nth`.
 fn flip(file: &'static str, nth: usize) -> impl FnOnce(&mut Simulation, HostId) {
+    flip_byte(file, nth, 30)
+}
+
+fn flip_byte(file: &'static str, nth: usize, byte: usize) -> impl FnOnce(&mut Simulation, HostId) {
     move |simulation, host| {
         let mut bytes = simulation.read_file(host, path(file)).expect("it is there");
-        let at = nth * batch(0).len() + 30;
+        let at = nth * batch(0).len() + byte;
         bytes.resize(bytes.len().max(at + 1), 0);
         bytes[at] ^= 0x10;
         simulation.write_file(host, path(file), &bytes).expect("written");
@@ -174,6 +178,18 @@ fn nothing_is_lost_where_records_were_deleted() {
     assert_eq!(told(deleted, flip(LOG, 1)), (nothing.clone(), nothing));
     let lost = vec![of(LOG, "restore")];
     assert_eq!(told(deleted, flip(LOG, 2)), (lost.clone(), lost));
+}
+
+/// No checksum covers them; the checkpoint has them, and the journal those of the batches behind the recovery point.
+#[test]
+fn a_leader_epoch_that_is_not_the_recorded_one_is_told() {
+    let wrong = vec![of(LOG, "restore")];
+    for nth in [0, 1] {
+        assert_eq!(told(half_covered, flip_byte(LOG, nth, 15)), (wrong.clone(), wrong.clone()));
+    }
+    for nth in [2, 3] {
+        assert_eq!(told(half_covered, flip_byte(LOG, nth, 15)), (vec![], vec![]));
+    }
 }
 
 /// Entries behind the synced ones are built from the batches by each start after a crash, those before are not.

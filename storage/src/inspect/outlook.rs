@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ringlane_batch::Offset;
+use ringlane_batch::{LeaderEpoch, Offset};
 use ringlane_reactor::DirEntry;
 
 use super::index_check::{Fault, Sort};
@@ -116,6 +116,26 @@ impl<'a> Outlook<'a> {
             Sort::Unread => false,
         };
         if is_built_anew { Remedy::Start } else { Remedy::RebuildIndex }
+    }
+
+    /// What is wrong with the leader epoch `epoch` of the batch at `offset`, which comes after one of `before`. Behind the
+    /// recovery point nothing is said: a start writes the journal's batches over those.
+    pub(super) fn epoch_problem(
+        &self,
+        offset: Offset,
+        epoch: LeaderEpoch,
+        before: LeaderEpoch,
+    ) -> Option<String> {
+        let reach = self.reach();
+        if reach.is_some_and(|reach| offset >= reach.recovery_point) {
+            return None;
+        }
+        let recorded = reach.map(|reach| reach.epochs.epoch_at(offset));
+        match recorded.filter(|recorded| *recorded > LeaderEpoch::NONE) {
+            Some(recorded) => (recorded != epoch)
+                .then(|| format!("the leader epoch is {epoch}, and {recorded} in the checkpoint")),
+            None => (epoch < before).then(|| format!("the leader epoch {epoch} follows {before}")),
+        }
     }
 
     /// Where the log would end whose files reach to `end`.

@@ -13,6 +13,7 @@ use super::problem::unread_sentence;
 use super::target::PartitionPath;
 use crate::error::StorageError;
 use crate::journal::{Damage, Entry, Reader};
+use crate::leader_epochs::LeaderEpochs;
 use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{Kind, partition_directory_name};
@@ -61,6 +62,8 @@ pub struct Reach {
     pub(super) first: Offset,
     /// So many bytes of the two indexes of that segment are known to be synced.
     pub(super) index_bytes: (u64, u64),
+    /// The leader epochs up to the recovery point, where they are recorded.
+    pub(super) epochs: LeaderEpochs,
 }
 
 impl LogRecovery {
@@ -306,6 +309,10 @@ async fn recovery(
         log_start,
         first,
         index_bytes,
+        epochs: match &found.basis {
+            Basis::Record(record) => record.epochs.clone(),
+            _ => LeaderEpochs::default(),
+        },
     };
     Ok(LogRecovery {
         topic: partition.topic.clone(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use ringlane_batch::{Offset, TopicId};
+use ringlane_batch::{LeaderEpoch, Offset, TopicId};
 use ringlane_reactor::{DirEntry, Disk, File, OpenOptions};
 
 use super::index_check::IndexCheck;
@@ -50,16 +50,24 @@ impl LogReport {
 }
 
 /// What the segments so far say about those to come.
-#[derive(Default)]
 struct Sequence {
     /// Where the segment before ended, and the offset there.
     end: Option<Ended>,
+    /// The leader epoch of the batch before.
+    epoch: LeaderEpoch,
     /// Whether offsets are missing within segments, as compaction leaves it.
     has_gaps: bool,
     /// Whether a segment could not be read to its end: nothing tells then where the log ends.
     is_unread: bool,
     /// The first gap between two segments.
     between: Option<Problem>,
+}
+
+impl Sequence {
+    fn new() -> Self {
+        let (epoch, has_gaps, is_unread) = (LeaderEpoch::NONE, false, false);
+        Self { end: None, epoch, has_gaps, is_unread, between: None }
+    }
 }
 
 /// The end of a segment.
@@ -89,7 +97,7 @@ pub async fn verify_log(
     recovery: Option<&LogRecovery>,
     progress: &dyn Fn(u64),
 ) -> LogReport {
-    let (report, sequence) = (LogReport::default(), Sequence::default());
+    let (report, sequence) = (LogReport::default(), Sequence::new());
     let outlook = Outlook::new(recovery);
     let mut check = Check { disk, dir, outlook, progress, report, sequence };
     check.metadata().await;
@@ -211,6 +219,7 @@ impl Check<'_> {
                         let problem = Problem::new(path, what, Remedy::Restore);
                         self.report.add(problem.at(Some(batch.position)));
                     }
+                    self.epoch(path, scan.base(), &batch);
                     indexes.batch(&batch).await;
                 }
                 Some(Found::Damage(damage)) => {
@@ -220,6 +229,18 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    /// Checks the leader epoch, which the checksum does not cover.
+    fn epoch(&mut self, path: &Path, base: Offset, batch: &super::Batch) {
+        let (position, first, epoch) = (batch.position, batch.base_offset, batch.leader_epoch);
+        let before = std::mem::replace(&mut self.sequence.epoch, epoch);
+        let Some(what) = self.outlook.epoch_problem(first, epoch, before) else { return };
+        let what = format!("{what}; the records are served all the same");
+        let next = Some(batch.next_offset());
+        let stretch = Stretch { base, position, first, next, is_tail: false };
+        let problem = Problem::of_batches(path, what, &self.outlook, &stretch);
+        self.report.add(problem.at(Some(position)));
     }
 
     fn damage(&mut self, path: &Path, base: Offset, damage: &Damage, is_tail: bool) {

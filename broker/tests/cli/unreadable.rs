@@ -81,6 +81,20 @@ fn recovery_tells_of_the_other_logs_too() {
 }
 
 #[test]
+fn dump_shows_what_lies_around() {
+    let (_directory, data) = stopped();
+    let segments = segments(&data);
+    let count = |path: &Path| objects(&["dump", "--json"], path, 0).len();
+    let (all, lost) = (count(&data), count(&segments[1]));
+    make_unreadable(&segments[1]);
+    let shown = objects(&["dump", "--json"], &data, 1);
+    let damage: Vec<_> = shown.iter().filter(|object| object["type"] == "damage").collect();
+    assert_eq!((shown.len() - damage.len(), damage.len()), (all - lost, 1));
+    assert_eq!(damage[0]["file"], json!(segments[1].display().to_string()));
+    assert!(damage[0]["what"].as_str().is_some_and(|what| what.contains("cannot")), "{damage:?}");
+}
+
+#[test]
 fn indexes_are_rebuilt_beside_a_segment_that_cannot_be_read() {
     let (_directory, data) = stopped();
     let segments = segments(&data);

@@ -103,9 +103,23 @@ impl Dump {
         partition: &PartitionPath,
         output: &mut Output,
     ) -> Result<(), Failure> {
-        for (path, kind) in partition.files(disk).await? {
-            if self.all || kind == FileKind::Segment {
-                self.file(disk, &path, kind, output).await?;
+        let files = match partition.files(disk).await {
+            Ok(files) => files,
+            Err(error) => {
+                let name = partition.path.display().to_string();
+                return output.damage_of(&name, &error.to_string());
+            }
+        };
+        for (path, kind) in files {
+            if !self.all && kind != FileKind::Segment {
+                continue;
+            }
+            match self.file(disk, &path, kind, output).await {
+                // What cannot be read keeps nothing else from being shown.
+                Err(Failure::Failed(sentence)) => {
+                    output.damage_of(&path.display().to_string(), &sentence)?;
+                }
+                shown => shown?,
             }
         }
         Ok(())

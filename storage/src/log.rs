@@ -111,6 +111,11 @@ impl Log {
         state.recorded_segment.min(state.offsets().recovery_point.offset())
     }
 
+    /// Has a round of checkpoints begin soon, which settles what it has by then.
+    pub(crate) fn want_checkpoint(&self) {
+        self.0.manager.want_round();
+    }
+
     /// Ready when next the durable end moves, or the log goes offline or is closed. Look at those after calling this and
     /// before awaiting it.
     pub fn durable_changed(&self) -> Notified {

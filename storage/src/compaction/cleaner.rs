@@ -1,11 +1,11 @@
 //! The cleaner of a shard: picks its dirtiest log, cleans it, and looks again (Kafka's `LogCleaner`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ringlane_batch::{Decompressor, Offset, TimestampMs};
-use ringlane_reactor::{Notify, OpenOptions, Reactor};
+use ringlane_reactor::{Instant, Notify, OpenOptions, Reactor};
 
 use super::cleaning::{read_checkpoint, write_checkpoint};
 use super::pace::Pace;
@@ -18,6 +18,10 @@ use crate::segment::header_at;
 
 /// A look that finds nothing waits for nothing either: one after the other, they would be all that the shard does.
 const BACKOFF_MIN: Duration = Duration::from_millis(1);
+
+/// So often at most the cleaner has a round of checkpoints begin, without which nothing of a segment that was rolled may be
+/// touched: rounds come by themselves within a minute, which is long for who waits for a small topic to shrink.
+const ROUND_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A log that may be cleaned, if it is compacted at all.
 #[derive(Clone, Debug)]
@@ -52,6 +56,8 @@ pub struct Cleaner {
     config: RefCell<CleanerConfig>,
     config_changed: Notify,
     pace: Pace,
+    /// When it last had a round of checkpoints begin.
+    round_wanted_at: Cell<Option<Instant>>,
 }
 
 impl Cleaner {
@@ -59,7 +65,14 @@ impl Cleaner {
     pub fn new(reactor: &Reactor, config: CleanerConfig) -> Self {
         let pace = Pace::new(reactor, config.io_max_bytes_per_second);
         let config_changed = Notify::new();
-        Self { reactor: reactor.clone(), config: config.into(), config_changed, pace }
+        let round_wanted_at = Cell::new(None);
+        Self {
+            reactor: reactor.clone(),
+            config: config.into(),
+            config_changed,
+            pace,
+            round_wanted_at,
+        }
     }
 
     /// Changes the settings: the rate and the wait between rounds at once, the rest from the next round on.
@@ -110,6 +123,9 @@ impl Cleaner {
         let (mut segments, truncations) = log.segment_views();
         let limit = cleanable.last_stable.min(log.settled_end());
         let touchable = plan::touchable(&segments, limit).len();
+        if touchable < plan::touchable(&segments, cleanable.last_stable).len() {
+            self.want_round(&log);
+        }
         segments.truncate(touchable);
         if segments.is_empty() {
             return None;
@@ -121,6 +137,15 @@ impl Cleaner {
         // Reading may have suspended: what was seen must still be so.
         let due = dirty.is_due(&compaction, is_overdue) && log.still_has(&segments, truncations);
         due.then_some(Job { log, segments, truncations, dirty, config, compaction })
+    }
+
+    /// Has what was rolled be settled, unless that was asked for a moment ago.
+    fn want_round(&self, log: &Log) {
+        let now = self.reactor.now();
+        if self.round_wanted_at.get().is_none_or(|wanted| wanted + ROUND_INTERVAL <= now) {
+            self.round_wanted_at.set(Some(now));
+            log.want_checkpoint();
+        }
     }
 
     async fn cleaned_to(&self, log: &Log) -> Option<Offset> {

@@ -7,7 +7,7 @@ use ringlane_batch::{Offset, TimestampMs};
 use ringlane_storage::{Cleanable, Cleaner, CleanerConfig, LogConfig, ScrubConfig, Scrubber};
 
 use crate::common::*;
-use crate::{COMPACTION, clean, clean_with, compacted, filled, state};
+use crate::{COMPACTION, clean, clean_with, compacted, filled, put, state};
 
 #[test]
 fn a_throttle_that_is_eased_frees_the_round_that_waits() {
@@ -47,6 +47,29 @@ fn a_cleaner_that_waits_for_its_next_look_obeys_a_shorter_wait() {
         cleaner.set_config(CleanerConfig { backoff_ms: 10, ..CleanerConfig::default() });
         reactor.sleep(Duration::from_secs(1)).await;
         assert!(log.size_bytes() < before);
+        drop(endless);
+    });
+}
+
+/// No round of checkpoints is due for a minute: nothing was appended to speak of.
+#[test]
+fn what_was_rolled_a_moment_ago_is_cleaned_soon() {
+    let (mut simulation, host) = filled(4, 10, compacted(COMPACTION));
+    simulation.block_on(host, |reactor| async move {
+        let log = open(&reactor, compacted(COMPACTION)).await;
+        for n in 0..25 {
+            put(&log, n, &format!("k{}", n % 10), Some(&[n as u8; 100])).await;
+        }
+        let (before, size) = (state(&log).await, log.size_bytes());
+        let config = CleanerConfig { backoff_ms: 10, ..CleanerConfig::default() };
+        let (cleaner, cleaned) = (Cleaner::new(&reactor, config), log.clone());
+        let endless = reactor.spawn(ringlane_reactor::Queue::Background, async move {
+            let last_stable = cleaned.log_end().offset();
+            cleaner.run(|| vec![Cleanable { log: cleaned.clone(), last_stable }]).await;
+        });
+        reactor.sleep(Duration::from_secs(10)).await;
+        assert!(log.size_bytes() < size, "{size} bytes are {}", log.size_bytes());
+        assert_eq!(state(&log).await, before);
         drop(endless);
     });
 }

@@ -162,7 +162,8 @@ fn an_empty_file_under_the_name_of_a_swap_replaces_no_segment() {
             reactor.disk().replace(&path, content).await.expect("a good disk");
             let manager = manager(&reactor).await;
             let opened = Log::open(&manager, &dir(), KEY, compacted(COMPACTION)).await;
-            let refused = opened.err().expect("it is refused").to_string();
+            let Err(refused) = opened else { panic!("it is refused") };
+            let refused = refused.to_string();
             assert!(refused.contains("00000000000000000000.log.swap is no segment"), "{refused}");
             reactor.disk().remove_file(&path).await.expect("a good disk");
         }

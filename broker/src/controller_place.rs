@@ -33,7 +33,9 @@ pub(crate) async fn refuse_a_new_place(
         };
     }
     for path in paths.iter().filter(|path| *path != metadata) {
-        if !is_empty(&disk, &path.join(DIRECTORY_NAME)).await {
+        // One that cannot be read goes offline, which is told later.
+        let there = disk.list(&path.join(DIRECTORY_NAME)).await;
+        if there.is_ok_and(|entries| !entries.is_empty()) {
             let path = path.display();
             return Err(failed(format!(
                 "the controller's data is in {path}, and not in {place}: put {path} first in log.dirs, or set metadata.log.dir to it"
@@ -75,7 +77,6 @@ async fn is_empty(disk: &Disk, path: &Path) -> bool {
 
 /// The directory of a log that a start would look at.
 async fn first_log(disk: &Disk, path: &Path) -> Option<PathBuf> {
-    // A directory that cannot be read goes offline, which is told later.
     let entries = disk.list(path).await.ok()?;
     let is_aside = |name: &str| name.ends_with("-stray") || name.ends_with("-delete");
     for entry in entries.into_iter().filter(|entry| entry.is_dir && !is_aside(&entry.name)) {

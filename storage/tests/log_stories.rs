@@ -474,6 +474,7 @@ fn a_deleted_log_leaves_nothing() {
         append(&log, batch(1)).await;
         let reader = log.clone();
         log.delete().await.unwrap();
+        reactor.sleep(Duration::from_secs(60)).await;
         assert_eq!(names(&reactor, dir().parent().unwrap()).await, ["journal"]);
         assert!(reader.read(Offset(0), 1, Offset(9), true).await.is_err());
         create(&reactor, small()).await;

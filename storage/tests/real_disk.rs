@@ -77,6 +77,11 @@ async fn read(reactor: Reactor, data: PathBuf, keep: bool) -> std::io::Result<()
         log.delete().await.expect("the disk takes it");
         manager.close().await;
         drop(directory);
+        // What is left of the log goes in the background.
+        let disk = reactor.disk();
+        while disk.list(&data).await?.iter().any(|entry| entry.name.ends_with("-delete")) {
+            reactor.yield_now().await;
+        }
         reactor.disk().remove_dir_all(&data).await?;
     }
     Ok(())

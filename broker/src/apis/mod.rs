@@ -145,7 +145,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The request's message, borrowed from its frame. What follows it is passed over, as Kafka does: librdkafka since 2.11 asks for
+    /// The request's message, borrowed from its frame. What follows it is passed over, as Kafka does: librdkafka 2.16 asks for
     /// the metadata of all topics with three bytes too many (confluentinc/librdkafka#5049).
     fn decode<'a, M: Decode<'a>>(&'a self) -> Result<M, Refusal> {
         let mut reader = Reader::new(&self.frame[self.body_start..]);

@@ -88,7 +88,7 @@ impl Log {
         self.0.state.borrow().offsets().end
     }
 
-    /// Where the segment ends that holds `offset`, which is where a read from there ends at the latest.
+    /// Where the segment ends that holds `offset`. A read from there ends there at the latest, unless it passes over that segment.
     pub fn segment_end(&self, offset: Offset) -> Offset {
         let state = self.0.state.borrow();
         state.segment_end(state.segment_index(offset.max(state.segments[0].base)))

@@ -43,7 +43,8 @@ fn is_empty(bytes: &[u8]) -> bool {
 impl Log {
     /// Whole batches from the one that holds `from`, ending before `until` (the reader's high watermark), at most
     /// `max_bytes` of them, except that the first may be larger when there shall be `at_least_one`. Ends at the end of a
-    /// segment at the latest, and passes over segments of which compaction left no record. Ready at its first poll when all of it is in the page cache and its segment is open.
+    /// segment at the latest, and passes over segments of which compaction left no record. Ready at its first
+    /// poll when all of it is in the page cache and its segment is open.
     ///
     /// # Errors
     /// `OffsetOutOfRange` outside `log_start..=log_end`, `Damaged` where the batch that holds `from` is, `Disk`, `Closed`.

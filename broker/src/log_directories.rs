@@ -213,7 +213,10 @@ impl LogDirectories {
         for open in &self.open {
             let logs = offline.entry(open.index).or_default();
             logs.extend(open.refused.clone());
-            let kept = open.keep(shard, logs).await;
+            let kept = match open.keep(shard, logs).await {
+                Ok(()) => open.end_acceptance(shard).await,
+                kept => kept,
+            };
             failed.extend(kept.err().map(|error| (open.index, error.to_string())));
         }
         self.leave(shard, failed).await;

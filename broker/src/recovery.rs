@@ -86,7 +86,12 @@ impl OpenDirectory {
     pub(crate) async fn recover(&mut self, shard: &Rc<Shard>) -> Result<(), String> {
         let disk = shard.reactor.disk();
         let path = self.directory.path().to_path_buf();
-        let recovered = Recovered::read(&disk, &path).await.map_err(text)?;
+        let mut recovered = Recovered::read(&disk, &path).await.map_err(text)?;
+        if !self.directory.was_left_cleanly() {
+            let logs = self.found.partitions.iter().filter(|_| !self.directory.is_new());
+            let logs = logs.map(|partition| &*partition.path);
+            recovered.miss_checkpoints(&disk, &path, logs).await.map_err(text)?;
+        }
         let not_refused = |partition: &&PartitionDirectory| {
             let id = partition.topic_id.expect("only whole ones are left");
             !self.refused.contains_key(&(id, partition.partition))
@@ -113,13 +118,7 @@ impl OpenDirectory {
             replayed?.into_iter().for_each(|replayed| all.merge(replayed));
         }
         replay_kept(&disk, &mut all, &partitions).await.map_err(text)?;
-        if let Some(damage) = all.damaged() {
-            let journals = self.directory.path().join("journal/*.journal");
-            return Err(format!(
-                "{damage}; put the right files back, or, to start without all that the journals hold, move {} away",
-                journals.display()
-            ));
-        }
+        all.take_loss(self.directory.path())?;
         self.recovered = Arc::new(all);
         Ok(())
     }
@@ -211,6 +210,14 @@ impl OpenDirectory {
             );
         }
         Ok(())
+    }
+
+    /// Ends what was accepted for this start, before a journal is begun anew.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn end_acceptance(&self, shard: &Shard) -> Result<(), StorageError> {
+        self.recovered.end_acceptance(&shard.reactor.disk(), self.directory.path()).await
     }
 
     /// Removes what nobody needs any more, after every journal was begun anew.

@@ -32,7 +32,7 @@ pub use group::Seat;
 pub(crate) use late_writes::wait_for_late_writes;
 pub(crate) use names::journal_files;
 pub use names::{ShardJournal, journals, remove_journal};
-pub use scan::{Damage, Group, Reader};
+pub use scan::{Damage, Extent, Group, Reader};
 
 use crate::error::StorageError;
 use crate::turnstile::Turnstile;
@@ -297,6 +297,13 @@ impl Journal {
             self.0.changed.notified().await;
         }
         self.0.state.borrow_mut().files.let_go();
+    }
+
+    /// What there is of it, for the checkpoint that is written next to say.
+    pub fn extent(&self) -> Extent {
+        let state = self.0.state.borrow();
+        let last_group = if state.stats.groups == 0 { 0 } else { state.acknowledged };
+        state.files.extent(last_group)
     }
 
     /// What it has done since it was opened.

@@ -48,6 +48,7 @@ pub struct LogDirectory {
     disk: Disk,
     path: PathBuf,
     meta: MetaProperties,
+    is_new: bool,
     was_left_cleanly: bool,
     _lock: FileLock,
 }
@@ -74,11 +75,12 @@ impl LogDirectory {
             }
             Err(error) => return Err(not_writable(error)),
         };
+        let is_new = is_missing(&disk, &meta_properties::path(path)).await?;
         let meta = identify(reactor, &disk, path, node_id, cluster_id).await?;
         wait_for_late_writes(reactor, &journal_directory(path)).await?;
         let was_left_cleanly = take_clean_shutdown(&disk, path).await?;
         let (reactor, path) = (reactor.clone(), path.to_path_buf());
-        Ok(Self { reactor, disk, path, meta, was_left_cleanly, _lock: lock })
+        Ok(Self { reactor, disk, path, meta, is_new, was_left_cleanly, _lock: lock })
     }
 
     /// Whose directory `path` is, as far as it can be read; `None` for one that is new, or cannot be read.
@@ -112,6 +114,11 @@ impl LogDirectory {
     /// Whose it is.
     pub fn meta(&self) -> &MetaProperties {
         &self.meta
+    }
+
+    /// Whether nothing said whose it is before it was opened.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Whether the last stop was clean: the checkpoints of the shards are then all there is to know.
@@ -263,11 +270,15 @@ fn random_id(reactor: &Reactor) -> TopicId {
 
 /// Whether there is the marker of a clean stop.
 pub(crate) async fn was_left_cleanly(disk: &Disk, dir: &Path) -> Result<bool, StorageError> {
-    let marker = marker_path(dir);
-    match disk.metadata(&marker).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StorageError::io("look at", &marker)(error)),
+    Ok(!is_missing(disk, &marker_path(dir)).await?)
+}
+
+/// Whether there is no such file.
+pub(crate) async fn is_missing(disk: &Disk, path: &Path) -> Result<bool, StorageError> {
+    match disk.metadata(path).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(StorageError::io("look at", path)(error)),
     }
 }
 

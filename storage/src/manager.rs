@@ -22,7 +22,7 @@ use ringlane_reactor::{Disk, Notify, Queue, Reactor};
 use crate::config::LogManagerConfig;
 use crate::error::StorageError;
 use crate::group_sync::GroupSync;
-use crate::journal::{Journal, JournalStats};
+use crate::journal::{Extent, Journal, JournalStats};
 use crate::log::{Log, Shared};
 use crate::recovered::Recovered;
 use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
@@ -83,7 +83,9 @@ impl LogManager {
         let first_group = found.map_or(0, |journal| journal.first_group);
         let records = recovered.records_of(shard);
         let moved = records.keys().copied().collect();
-        let checkpoint = ShardCheckpoint { journal_id, first_group, records };
+        let extent = found.map_or_else(Extent::default, |journal| journal.extent);
+        let shards = recovered.shards();
+        let checkpoint = ShardCheckpoint { journal_id, first_group, extent, shards, records };
         Self(Rc::new(Inner {
             reactor: reactor.clone(),
             disk: reactor.disk(),
@@ -137,6 +139,8 @@ impl LogManager {
             let next_group = found.map_or(0, |journal| journal.next_group).max(1);
             assert!(checkpoint.first_group <= next_group, "a journal's groups only grow");
             checkpoint.first_group = next_group;
+            // The files are changed at will now.
+            (checkpoint.extent, checkpoint.shards) = (Extent::default(), 0);
             let moved = self.0.moved.take();
             checkpoint.records.retain(|key, _| !moved.contains(key));
             (checkpoint.journal_id, next_group)
@@ -147,6 +151,13 @@ impl LogManager {
         let opened =
             Journal::open(reactor, &directory, self.0.shard, config, journal_id, next_group);
         let journal = opened.await?;
+        {
+            let mut checkpoint = self.0.checkpoint.borrow_mut();
+            let shards = reactor.shard_count();
+            (checkpoint.extent, checkpoint.shards) = (journal.extent(), shards);
+        }
+        // Before the first group: without it, files that are lost later would not be missed.
+        self.write_checkpoint_file().await?;
         assert!(self.0.journal.set(journal).is_ok(), "a journal is opened once");
         self.0.journal_opened.notify_all();
         self.start_rounds();
@@ -202,10 +213,12 @@ impl LogManager {
     /// used twice, it would find the old ones behind the new ones and take what lies between for lost.
     async fn let_go_of_groups(&self) -> bool {
         let Some(journal) = self.0.journal.get() else { return true };
-        let next_group = journal.trimmed_to_after(journal.mark());
-        let before = std::mem::replace(&mut self.0.checkpoint.borrow_mut().first_group, next_group);
-        let written =
-            if before == next_group { Ok(()) } else { self.write_checkpoint_file().await };
+        {
+            let mut checkpoint = self.0.checkpoint.borrow_mut();
+            checkpoint.first_group = journal.trimmed_to_after(journal.mark());
+            (checkpoint.extent, checkpoint.shards) = (Extent::default(), 0);
+        }
+        let written = self.write_checkpoint_file().await;
         if let Err(error) = &written {
             tracing::warn!(%error, "the journal's end is not recorded: the next start checks every log");
         }

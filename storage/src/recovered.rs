@@ -1,6 +1,8 @@
 //! What a start finds in a log directory besides the logs: the checkpoints of the shards that ran before, whatever their
 //! number, and what their journals hold that no checkpoint covers. Plain data, for every shard of the new broker to share.
 
+mod loss;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,13 +11,16 @@ use ringlane_batch::Offset;
 use ringlane_reactor::Disk;
 
 use crate::error::StorageError;
-use crate::journal::{ListedLog, journals, remove_journal};
+use crate::journal::{Extent, ListedLog, journals, remove_journal};
 use crate::kept::{self, Kept};
 use crate::leader_epochs::LeaderEpochs;
+use crate::log_directory::is_missing;
 use crate::replay::{Replayed, ReplayedLog};
 use crate::shard_checkpoint::{
     LogKey, Record, ShardCheckpoint, journal_directory, parse_name, path,
 };
+use loss::acceptance;
+pub(crate) use loss::misplaced;
 
 /// What is known of a log before its segments are looked at.
 #[derive(Clone, Debug)]
@@ -68,6 +73,8 @@ pub(crate) struct FoundJournal {
     pub(crate) first_group: u64,
     /// Behind the last one.
     pub(crate) next_group: u64,
+    /// What the checkpoint says of its files.
+    pub(crate) extent: Extent,
 }
 
 /// See the module.
@@ -76,6 +83,8 @@ pub struct Recovered {
     /// With the shard in whose file each was.
     records: BTreeMap<LogKey, (u16, Arc<Record>)>,
     journals: BTreeMap<u16, FoundJournal>,
+    /// As many shards had each a checkpoint.
+    shards: u16,
     replayed: BTreeMap<LogKey, ReplayedLog>,
     /// Files of logs that stayed offline at an earlier start.
     kept: BTreeMap<LogKey, Kept>,
@@ -85,6 +94,8 @@ pub struct Recovered {
     superseded: BTreeSet<LogKey>,
     /// Why no log of the directory can be trusted.
     damaged: Option<String>,
+    /// Somebody has seen it, and wants to go on with what there is.
+    accepts_loss: bool,
 }
 
 impl Recovered {
@@ -93,11 +104,11 @@ impl Recovered {
     /// # Errors
     /// The disk's; `Corrupt` for a damaged checkpoint.
     pub async fn read(disk: &Disk, directory: &Path) -> Result<Self, StorageError> {
-        let mut recovered = Self::default();
+        let accepts_loss = !is_missing(disk, &acceptance(directory)).await?;
+        let mut recovered = Self { accepts_loss, ..Self::default() };
         let dir = journal_directory(directory);
         for journal in journals(disk, &dir).await? {
-            let found = FoundJournal { id: None, first_group: 0, next_group: 0 };
-            recovered.journals.insert(journal.shard, found);
+            recovered.journals.insert(journal.shard, FoundJournal::default());
         }
         let names = match disk.list(&dir).await {
             Ok(names) => names,
@@ -121,8 +132,10 @@ impl Recovered {
     }
 
     fn take_checkpoint(&mut self, shard: u16, checkpoint: ShardCheckpoint) {
-        let ShardCheckpoint { journal_id, first_group, records } = checkpoint;
-        let journal = FoundJournal { id: Some(journal_id), first_group, next_group: first_group };
+        let ShardCheckpoint { journal_id, first_group, extent, shards, records } = checkpoint;
+        self.shards = self.shards.max(shards);
+        let (id, next_group) = (Some(journal_id), first_group);
+        let journal = FoundJournal { id, first_group, next_group, extent };
         self.journals.insert(shard, journal);
         for (key, record) in records {
             let known = self.records.get(&key);
@@ -145,6 +158,11 @@ impl Recovered {
     pub(crate) fn covers(&self, listed: &ListedLog) -> bool {
         let record = self.record((listed.topic_id, listed.partition));
         record.is_some_and(|record| listed.last_log_sequence <= record.log_sequence)
+    }
+
+    /// As many shards had each a checkpoint, as far as the files say.
+    pub(crate) fn shards(&self) -> u16 {
+        self.shards
     }
 
     /// Adds what the replay of one journal found.
@@ -233,15 +251,18 @@ impl Recovered {
         shards: u16,
     ) -> Result<(), StorageError> {
         let dir = journal_directory(directory);
+        // First, all of them: of files that are removed one by one a start would take those that are left for a damaged
+        // journal, and miss the others.
         for (&shard, journal) in self.journals.range(shards..) {
+            let Some(journal_id) = journal.id else { continue };
+            let first_group = journal.next_group.max(journal.first_group);
+            let emptied = ShardCheckpoint { journal_id, first_group, ..ShardCheckpoint::default() };
             let path = path(directory, shard);
-            // First: of files that are removed one by one a start would take those that are left for a damaged journal.
-            if let Some(journal_id) = journal.id {
-                let first_group = journal.next_group.max(journal.first_group);
-                let emptied = ShardCheckpoint { journal_id, first_group, records: BTreeMap::new() };
-                let written = disk.replace(&path, &emptied.encode(shard)).await;
-                written.map_err(StorageError::io("write", &path))?;
-            }
+            let written = disk.replace(&path, &emptied.encode(shard)).await;
+            written.map_err(StorageError::io("write", &path))?;
+        }
+        for &shard in self.journals.range(shards..).map(|(shard, _)| shard) {
+            let path = path(directory, shard);
             remove_journal(disk, &dir, shard).await?;
             match disk.remove_file(&path).await {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

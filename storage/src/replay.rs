@@ -14,8 +14,8 @@ use crate::error::StorageError;
 use crate::journal::{Damage, Entry, EntryHead, EntryKind, Reader, journal_files};
 use crate::log_directory::PartitionDirectory;
 use crate::names::Kind;
-use crate::recovered::{FoundJournal, Recovered};
-use crate::shard_checkpoint::{self, LogKey, journal_directory};
+use crate::recovered::{FoundJournal, Recovered, misplaced};
+use crate::shard_checkpoint::{LogKey, journal_directory};
 use short::Short;
 
 /// Nobody likes to look at a silent start for longer.
@@ -112,27 +112,6 @@ pub async fn replay_kept(
     Ok(())
 }
 
-/// Why the journal of `shard` is not the one that the shard's checkpoint, with the journal's `id`, belongs to. The checkpoint
-/// is written before the first group.
-pub(crate) fn misplaced(
-    directory: &Path,
-    shard: u16,
-    id: Option<u64>,
-    reader: &Reader,
-) -> Option<String> {
-    let checkpoint = shard_checkpoint::path(directory, shard);
-    let checkpoint = checkpoint.display();
-    if id.is_none() && reader.journal_id().is_some() {
-        return Some(format!("{checkpoint} is missing, and the journal beside it holds records"));
-    }
-    let foreign = reader.foreign_groups();
-    (foreign > 0 && !reader.has_own_groups()).then(|| {
-        format!(
-            "the journal that {checkpoint} belongs to is not there, and {foreign} groups of another are, from another broker"
-        )
-    })
-}
-
 struct Replay<'a> {
     disk: &'a Disk,
     recovered: &'a Recovered,
@@ -162,7 +141,7 @@ impl<'a> Replay<'a> {
 
     async fn run(&mut self, reactor: &Reactor, directory: &Path) -> Result<(), StorageError> {
         let dir = journal_directory(directory);
-        let FoundJournal { id, first_group, .. } = self.found.journal;
+        let FoundJournal { id, first_group, extent, .. } = self.found.journal;
         // A group whose write a killed process did not see completed may be read now and not be on the device: nothing is
         // done on its word before it is.
         for path in journal_files(self.disk, &dir, self.found.shard).await? {
@@ -172,13 +151,15 @@ impl<'a> Replay<'a> {
         }
         let mut reader = Reader::open(self.disk, &dir, self.found.shard, id, first_group).await?;
         let (found_id, next_group) = (reader.journal_id(), reader.next_sequence());
-        self.found.journal = FoundJournal { id: found_id, first_group, next_group };
+        self.found.damaged = misplaced(directory, self.found.shard, &self.found.journal, &reader);
+        self.found.journal = FoundJournal { id: found_id, first_group, next_group, extent };
         if reader.foreign_groups() > 0 {
             let (shard, groups) = (self.found.shard, reader.foreign_groups());
             tracing::warn!(shard, groups, "passed over groups of another broker's journal");
         }
-        if let Some(reason) = misplaced(directory, self.found.shard, id, &reader) {
-            self.found.damaged = Some(reason);
+        // Without a checkpoint nobody knows where what is needed begins.
+        let is_readable = id.is_some() && self.recovered.accepts_loss();
+        if self.found.damaged.is_some() && !is_readable {
             return Ok(());
         }
         let mut said: Instant = reactor.now();

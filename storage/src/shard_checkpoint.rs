@@ -3,7 +3,8 @@
 //! whatever the number of logs.
 //!
 //! ```text
-//! magic u32 · CRC-32C u32 of all behind it · version i16 · shard u16 · journal id u64 · first group u64 · count u32
+//! magic u32 · CRC-32C u32 of all behind it · version i16 · shard u16 · journal id u64 · first group u64
+//! · files of the journal u32 · bytes of each u64 · last group u64 · shards u16 · count u32
 //! then for each log:
 //! topic id 16 bytes · partition i32 · log sequence u64 · log start i64 · recovery point i64 · segment base i64 · position u64
 //! · offset index entries u32 · time index entries u32 · first timestamp i64 · largest timestamp i64 · its offset i64 (-1: none)
@@ -22,6 +23,7 @@ use ringlane_batch::{
 use ringlane_reactor::Disk;
 
 use crate::error::StorageError;
+use crate::journal::Extent;
 use crate::leader_epochs::LeaderEpochs;
 use crate::segment::{Entry, OffsetEntry, TimeEntry};
 
@@ -29,7 +31,9 @@ use crate::segment::{Entry, OffsetEntry, TimeEntry};
 pub type LogKey = (TopicId, PartitionIndex);
 
 const MAGIC: u32 = u32::from_be_bytes(*b"RLCK");
-const VERSION: i16 = 2;
+const VERSION: i16 = 3;
+/// Said nothing of the journal's files.
+const VERSION_WITHOUT_EXTENT: i16 = 2;
 /// Had no index entries.
 const VERSION_WITHOUT_ENTRIES: i16 = 1;
 /// Magic and checksum.
@@ -76,6 +80,10 @@ pub(crate) struct ShardCheckpoint {
     pub(crate) journal_id: u64,
     /// Groups before this one are covered by the records.
     pub(crate) first_group: u64,
+    /// What there is of the journal.
+    pub(crate) extent: Extent,
+    /// As many shards have each such a file, from 0 on. 0: nobody needs them to.
+    pub(crate) shards: u16,
     /// Shared with what the start found.
     pub(crate) records: BTreeMap<LogKey, Arc<Record>>,
 }
@@ -104,7 +112,7 @@ impl ShardCheckpoint {
             StorageError::corrupt(
                 path,
                 format!(
-                    "{reason}; restore it from a copy of this directory, or move it and the journal beside it away: then its logs are checked from their beginning, without what only the journal holds (nothing, after a clean stop)"
+                    "{reason}; restore it from a copy of this directory, or move it and the journal beside it away and create the empty file accept-journal-loss in the log directory: then its logs are checked from their beginning, without what only the journal holds (nothing, after a clean stop)"
                 ),
             )
         })
@@ -119,6 +127,10 @@ impl ShardCheckpoint {
         bytes.put_u16(shard);
         bytes.put_u64(self.journal_id);
         bytes.put_u64(self.first_group);
+        bytes.put_u32(self.extent.files);
+        bytes.put_u64(self.extent.file_bytes);
+        bytes.put_u64(self.extent.last_group);
+        bytes.put_u16(self.shards);
         bytes.put_u32(u32::try_from(self.records.len()).expect("fewer logs than 2^32"));
         for (key, record) in &self.records {
             record.encode(*key, &mut bytes);
@@ -147,7 +159,7 @@ impl ShardCheckpoint {
         shard: u16,
     ) -> Result<Result<Self, &'static str>, bytes::TryGetError> {
         let version = rest.try_get_i16()?;
-        if version != VERSION && version != VERSION_WITHOUT_ENTRIES {
+        if !(VERSION_WITHOUT_ENTRIES..=VERSION).contains(&version) {
             return Ok(Err(
                 "the version of the file is not known: it was written by a newer ringlane",
             ));
@@ -156,6 +168,13 @@ impl ShardCheckpoint {
             return Ok(Err("the file belongs to another shard"));
         }
         let (journal_id, first_group) = (rest.try_get_u64()?, rest.try_get_u64()?);
+        let (mut extent, mut shards) = (Extent::default(), 0);
+        if version > VERSION_WITHOUT_EXTENT {
+            let files = rest.try_get_u32()?;
+            let (file_bytes, last_group) = (rest.try_get_u64()?, rest.try_get_u64()?);
+            extent = Extent { files, file_bytes, last_group };
+            shards = rest.try_get_u16()?;
+        }
         let count = rest.try_get_u32()?;
         let mut records = BTreeMap::new();
         for _ in 0..count {
@@ -165,7 +184,7 @@ impl ShardCheckpoint {
             }
         }
         match rest.is_empty() && records.len() == count as usize {
-            true => Ok(Ok(Self { journal_id, first_group, records })),
+            true => Ok(Ok(Self { journal_id, first_group, extent, shards, records })),
             false => Ok(Err("the count of logs does not match")),
         }
     }
@@ -304,7 +323,8 @@ mod tests {
         };
         let key = |n| (TopicId([n; 16]), PartitionIndex(i32::from(n)));
         let records = BTreeMap::from([(key(1), record.into()), (key(2), idle.into())]);
-        ShardCheckpoint { journal_id: 77, first_group: 1234, records }
+        let extent = Extent { files: 4, file_bytes: 1 << 20, last_group: 1300 };
+        ShardCheckpoint { journal_id: 77, first_group: 1234, extent, shards: 5, records }
     }
 
     #[test]
@@ -321,15 +341,23 @@ mod tests {
     }
 
     #[test]
-    fn the_version_before_is_read_still() {
+    fn the_versions_before_are_read_still() {
         let mut checkpoint = sample();
         checkpoint.records.pop_first();
         let mut bytes = checkpoint.encode(3);
+        let as_version = |bytes: &mut Vec<u8>, version: i16| {
+            bytes[PREFIX_LEN..PREFIX_LEN + 2].copy_from_slice(&version.to_be_bytes());
+            let crc = crc32c::crc32c(&bytes[PREFIX_LEN..]);
+            bytes[4..PREFIX_LEN].copy_from_slice(&crc.to_be_bytes());
+        };
+        // What is said of the journal's files, behind version, shard, id and group.
+        bytes.drain(PREFIX_LEN + 20..PREFIX_LEN + 42);
+        as_version(&mut bytes, VERSION_WITHOUT_EXTENT);
+        (checkpoint.extent, checkpoint.shards) = (Extent::default(), 0);
+        assert_eq!(ShardCheckpoint::decode(&bytes, 3), Ok(checkpoint.clone()));
         // Two counts of no entries.
         bytes.truncate(bytes.len() - 8);
-        bytes[PREFIX_LEN..PREFIX_LEN + 2].copy_from_slice(&VERSION_WITHOUT_ENTRIES.to_be_bytes());
-        let crc = crc32c::crc32c(&bytes[PREFIX_LEN..]);
-        bytes[4..PREFIX_LEN].copy_from_slice(&crc.to_be_bytes());
+        as_version(&mut bytes, VERSION_WITHOUT_ENTRIES);
         assert_eq!(ShardCheckpoint::decode(&bytes, 3), Ok(checkpoint));
     }
 

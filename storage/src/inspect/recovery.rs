@@ -18,9 +18,8 @@ use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{Kind, partition_directory_name};
 use crate::partition_metadata;
-use crate::recovered::{Basis, FoundLog, Recovered};
+use crate::recovered::{Basis, FoundLog, Recovered, misplaced};
 use crate::recovery::missing::take_deleted;
-use crate::replay::misplaced;
 use crate::segment::{Entry as _, OffsetEntry, TimeEntry};
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
@@ -93,8 +92,9 @@ pub async fn log_recoveries(
     is_log: &dyn Fn(&PartitionPath, TopicId) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<LogRecovery>, StorageError> {
-    check_owner(disk, directory).await?;
-    let recovered = Recovered::read(disk, directory).await?;
+    let is_new = !has_owner(disk, directory).await?;
+    let mut recovered = Recovered::read(disk, directory).await?;
+    let is_clean = was_left_cleanly(disk, directory).await?;
     let (mut whole, mut recoveries) = (Vec::with_capacity(partitions.len()), Vec::new());
     for partition in partitions {
         match partition_metadata::topic_of(disk, &partition.path).await {
@@ -107,13 +107,16 @@ pub async fn log_recoveries(
             }
         }
     }
+    if !is_clean {
+        let logs = whole.iter().filter(|_| !is_new).map(|(partition, _)| &*partition.path);
+        recovered.miss_checkpoints(disk, directory, logs).await?;
+    }
     let mut named: BTreeMap<LogKey, Vec<&Path>> = BTreeMap::new();
     for (partition, topic_id) in whole.iter().filter(|(partition, id)| is_log(partition, *id)) {
         named.entry((*topic_id, partition.partition)).or_default().push(&partition.path);
     }
     let places = named.iter().map(|(key, paths)| (*key, paths[0])).collect();
     let mut journals = Journals::new(disk, &recovered, places);
-    let is_clean = was_left_cleanly(disk, directory).await?;
     for shard in recovered.journals_for(0, 1, is_clean) {
         journals.read(directory, shard).await?;
     }
@@ -132,7 +135,7 @@ pub async fn log_recoveries(
             LogRecovery::unread(partition, Some(topic_id), unread_sentence(&error))
         });
         if is_log {
-            let damage = overlay.problem().or_else(|| journals.damaged.clone());
+            let damage = overlay.problem().or_else(|| journals.damaged().cloned());
             let problem = damage.or_else(|| same_log(partition, &named[&key]));
             found.problem = problem.or(found.problem);
         }
@@ -162,12 +165,13 @@ fn same_log(partition: &PartitionPath, named: &[&Path]) -> Option<String> {
     Some(format!("{other} says that it is the same log, and nothing here tells which of them is"))
 }
 
-/// Refuses the directory of another product or of a newer version, as a start does. Without the file a start takes it.
-async fn check_owner(disk: &Disk, directory: &Path) -> Result<(), StorageError> {
+/// Whether it says whose it is. Refuses the directory of another product or of a newer version, as a start does. Without the file a
+/// start takes it.
+async fn has_owner(disk: &Disk, directory: &Path) -> Result<bool, StorageError> {
     let path = meta_properties::path(directory);
     match disk.read(&path, META_BYTES_MAX).await {
-        Ok(text) => MetaProperties::decode(&path, &text).map(drop),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(text) => MetaProperties::decode(&path, &text).map(|_| true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StorageError::io("read", &path)(error)),
     }
 }
@@ -185,7 +189,13 @@ struct Journals<'a> {
 
 impl<'a> Journals<'a> {
     fn new(disk: &'a Disk, recovered: &'a Recovered, places: BTreeMap<LogKey, &'a Path>) -> Self {
-        Self { disk, recovered, places, logs: BTreeMap::new(), damaged: None }
+        let damaged = recovered.damaged().map(str::to_string);
+        Self { disk, recovered, places, logs: BTreeMap::new(), damaged }
+    }
+
+    /// Why a start refuses the directory, if it does.
+    fn damaged(&self) -> Option<&String> {
+        self.damaged.as_ref().filter(|_| !self.recovered.accepts_loss())
     }
 
     async fn read(&mut self, directory: &Path, shard: u16) -> Result<(), StorageError> {
@@ -193,9 +203,11 @@ impl<'a> Journals<'a> {
         let found = self.recovered.journal(shard).expect("only journals that were found are read");
         let mut reader = Reader::open(self.disk, &dir, shard, found.id, found.first_group).await?;
         let mut logs: BTreeMap<LogKey, Overlay> = BTreeMap::new();
-        if let Some(reason) = misplaced(directory, shard, found.id, &reader) {
+        if let Some(reason) = misplaced(directory, shard, &found, &reader) {
             self.damaged.get_or_insert(reason);
-            return Ok(());
+            if found.id.is_none() || !self.recovered.accepts_loss() {
+                return Ok(());
+            }
         }
         while let Some(group) = reader.next().await? {
             for damage in &group.damage {

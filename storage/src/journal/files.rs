@@ -13,6 +13,7 @@ use super::config::JournalConfig;
 use super::format::{BLOCK_BYTES, GROUP_HEADER_BYTES, GroupHeader, Place};
 use super::late_writes::lock_for_writing;
 use super::names::{file_path, journals};
+use super::scan::Extent;
 use crate::error::{StorageError, is_storage_full};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +54,8 @@ pub(super) struct Files {
     file_bytes: u64,
     group_bytes_max: usize,
     trimmed_to: u64,
+    /// The file that was filled last.
+    newest: Option<u32>,
 }
 
 impl Files {
@@ -66,7 +69,8 @@ impl Files {
         disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
         let mut files = Vec::new();
         for number in 0..config.files {
-            remove_foreign(disk, &file_path(dir, shard, number), journal_id).await?;
+            let path = file_path(dir, shard, number);
+            remove_foreign(disk, &path, journal_id, (shard, number)).await?;
             match open_file(disk, dir, (shard, number), config.file_bytes).await {
                 Ok(file) => files.push(file),
                 Err(StorageError::Io { source, path, .. })
@@ -100,7 +104,7 @@ impl Files {
         }
         let group_bytes_max = config.half_file_bytes();
         let file_bytes = config.file_bytes;
-        Ok(Self { files, file_bytes, group_bytes_max, trimmed_to: 0 })
+        Ok(Self { files, file_bytes, group_bytes_max, trimmed_to: 0, newest: None })
     }
 
     /// Closes the files: nothing is written any more.
@@ -121,6 +125,14 @@ impl Files {
         self.files.len()
     }
 
+    /// What there is, where the group `last_group` was the last to be acknowledged.
+    pub(super) fn extent(&self, last_group: u64) -> Extent {
+        let files = u32::try_from(self.files.len()).expect("files are few");
+        // A write that is torn may take the place of all groups of the only file.
+        let last_group = if files < 2 { 0 } else { last_group };
+        Extent { files, file_bytes: self.file_bytes, last_group }
+    }
+
     /// The files that are full and not trimmed.
     pub(super) fn full_count(&self) -> usize {
         let is_full = |file: &&JournalFile| matches!(file.status, Status::Full { .. });
@@ -135,7 +147,8 @@ impl Files {
     }
 
     /// A place for the group `sequence` of `bytes`: behind the group before it, else at the start of a free file, best of
-    /// one that was written before or is being filled.
+    /// one that was written before or is being filled. The newest group is not written over, even where it is trimmed: its
+    /// sequence tells a start that the journal is whole.
     pub(super) fn place(&mut self, bytes: u64, sequence: u64) -> Room {
         assert!(bytes <= self.file_bytes && bytes > 0, "a group fits a file");
         if let Some(file) = self.files.iter_mut().find(|file| file.is_current()) {
@@ -145,15 +158,21 @@ impl Files {
                 return file.place(end, bytes, sequence);
             }
             file.status = Status::Full { last_sequence };
+            self.newest = Some(file.number);
             // Trimmed already, where a checkpoint was quicker than the journal.
             self.trim(self.trimmed_to);
         }
+        let (newest, is_only) = (self.newest, self.files.len() == 1);
         let is_free = |file: &&mut JournalFile| file.status == Status::Free;
-        let is_raw = |file: &&mut JournalFile| file.written_once < bytes && file.zeros.is_none();
-        match self.files.iter_mut().filter(is_free).min_by_key(is_raw) {
-            Some(file) => file.place(0, bytes, sequence),
-            None => Room::None,
-        }
+        let rank = |file: &&mut JournalFile| {
+            let is_raw = file.written_once < bytes && file.zeros.is_none();
+            (Some(file.number) == newest, is_raw)
+        };
+        let Some(file) = self.files.iter_mut().filter(is_free).min_by_key(rank) else {
+            return Room::None;
+        };
+        assert!(is_only || Some(file.number) != newest, "older files are free before the newest");
+        file.place(0, bytes, sequence)
     }
 
     /// The groups before `to` are not needed any more.
@@ -285,18 +304,26 @@ async fn open_file(
     Ok(JournalFile { number, file, status: Status::Free, written_once, zeros: None })
 }
 
-/// Removes a file that begins with a group of another journal. Nothing in it is needed, and a later start would take what is
+/// Removes a file that begins with a group of another journal or file. Nothing in it is needed, and a later start would take what is
 /// left of it for a sign that files were exchanged.
-async fn remove_foreign(disk: &Disk, path: &Path, journal_id: u64) -> Result<(), StorageError> {
+async fn remove_foreign(
+    disk: &Disk,
+    path: &Path,
+    journal_id: u64,
+    (shard, number): (u16, u32),
+) -> Result<(), StorageError> {
     let file = match disk.open(path, OpenOptions::READ).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened.map_err(StorageError::io("open", path))?,
     };
     let head = file.read_at(vec![0; GROUP_HEADER_BYTES], 0).await;
-    let head = GroupHeader::parse(&head.map_err(StorageError::io("read", path))?);
-    match head {
-        Ok(head) if head.journal_id != journal_id => remove(disk, path).await,
-        _ => Ok(()),
+    let is_own = |head: &GroupHeader| {
+        (head.journal_id, head.shard, head.place.file) == (journal_id, shard, number)
+    };
+    match GroupHeader::parse(&head.map_err(StorageError::io("read", path))?) {
+        Ok(head) if is_own(&head) => Ok(()),
+        Ok(_) => remove(disk, path).await,
+        Err(_) => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only the group at the end may be torn: nothing of it was acknowledged. A bad group that a good one follows was
 //! acknowledged and is damage; which logs it concerns is told by the group after it.
 
+mod extent;
 mod locate;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +17,7 @@ use super::format::{
 };
 use super::names::{file_path, journals};
 use crate::error::StorageError;
+pub use extent::Extent;
 use locate::locate;
 
 /// How far the next writer's sequence lies above all that was found. Above one group at least, so that what a torn group
@@ -54,7 +56,13 @@ impl Group {
 pub struct Reader {
     dir: PathBuf,
     shard: u16,
-    files: BTreeMap<u32, File>,
+    /// With the length of each.
+    files: BTreeMap<u32, (File, u64)>,
+    /// Files with no group of their own, and whose they begin with.
+    exchanged: BTreeMap<u32, (u16, u32)>,
+    from: u64,
+    /// The newest group of this journal; 0 where there is none.
+    last_group: u64,
     journal_id: Option<u64>,
     /// The groups not yet given out, by sequence.
     groups: VecDeque<GroupHeader>,
@@ -81,12 +89,17 @@ impl Reader {
     ) -> Result<Self, StorageError> {
         let numbers = journals(disk, dir).await?.into_iter().find(|found| found.shard == shard);
         let (mut files, mut groups) = (BTreeMap::new(), Vec::new());
+        let mut exchanged = BTreeMap::new();
         for number in numbers.map(|found| found.files).unwrap_or_default() {
             let path = file_path(dir, shard, number);
             let file = disk.open(&path, OpenOptions::READ).await;
             let file = file.map_err(StorageError::io("open", &path))?;
-            groups.extend(locate(&file, &path, (shard, number)).await?);
-            files.insert(number, file);
+            let len = file.len().map_err(StorageError::io("read the length of", &path))?;
+            let located = locate(&file, &path, (shard, number)).await?;
+            let elsewhere = located.elsewhere.filter(|_| located.groups.is_empty());
+            exchanged.extend(elsewhere.map(|other| (number, other)));
+            groups.extend(located.groups);
+            files.insert(number, (file, len));
         }
         groups.sort_by_key(|header| (header.sequence, header.place));
         let journal_id = journal_id.or_else(|| groups.last().map(|header| header.journal_id));
@@ -94,7 +107,8 @@ impl Reader {
         groups.retain(|header| Some(header.journal_id) == journal_id);
         let foreign_groups = (found - groups.len()) as u64;
         let has_own_groups = !groups.is_empty();
-        let above = groups.last().map_or(0, |header| header.sequence.saturating_add(1));
+        let last_group = groups.last().map_or(0, |header| header.sequence);
+        let above = if has_own_groups { last_group.saturating_add(1) } else { 0 };
         let next_sequence = above.max(from).saturating_add(SEQUENCE_GAP);
         groups.retain(|header| header.sequence >= from);
         // A writer starts far above all it could find: two groups of one sequence are one group, copied.
@@ -103,6 +117,9 @@ impl Reader {
             dir: dir.to_path_buf(),
             shard,
             files,
+            exchanged,
+            from,
+            last_group,
             journal_id,
             groups: groups.into(),
             expected: from,
@@ -192,7 +209,7 @@ impl Reader {
     /// The first `len` bytes of a group; they lie within its file, which may have been cut since.
     async fn read(&self, header: &GroupHeader, len: usize) -> Result<Vec<u8>, StorageError> {
         let at = u64::from(header.place.block) * BLOCK_BYTES as u64;
-        let file = &self.files[&header.place.file];
+        let (file, _) = &self.files[&header.place.file];
         let read = file.read_at(vec![0; len], at).await;
         let path = file_path(&self.dir, self.shard, header.place.file);
         read.map_err(StorageError::io("read", &path))

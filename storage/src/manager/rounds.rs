@@ -243,6 +243,7 @@ impl LogManager {
             }
             if let (Some(journal), Some(mark)) = (self.0.journal.get(), &mark) {
                 checkpoint.first_group = journal.trimmed_to_after(*mark);
+                checkpoint.extent = journal.extent();
             }
         }
         self.write_checkpoint_file().await?;

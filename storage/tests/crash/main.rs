@@ -9,6 +9,7 @@ mod found;
 mod full_disk;
 mod invariants;
 mod lies;
+mod lost;
 mod process;
 mod roles;
 mod stories;

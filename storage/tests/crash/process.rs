@@ -100,10 +100,11 @@ impl Process {
         for manager in &managers {
             manager.settle().await?;
         }
+        let disk = reactors[0].disk();
+        recovered.end_acceptance(&disk, data()).await?;
         for manager in &managers {
             manager.begin().await?;
         }
-        let disk = reactors[0].disk();
         recovered.remove_leftovers(&disk, data(), reactors.len() as u16).await?;
         let rng = Rng::new(start.seed);
         let background = Vec::new();
@@ -205,8 +206,8 @@ fn shard_of(number: usize, start: &Start) -> usize {
     (number + start.epoch as usize) % start.reactors.len()
 }
 
-/// Where `log recovery` says that the logs would end that are there.
-async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
+/// What `log recovery` says of the logs that are there.
+pub(crate) async fn recoveries(start: &Start) -> Vec<LogRecovery> {
     let (disk, mut partitions) = (start.reactors[0].disk(), Vec::new());
     for number in 0..start.roles.len() {
         let ((_, partition), path) = place(number);
@@ -215,7 +216,14 @@ async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
         }
     }
     let told = log_recoveries(&disk, data(), &partitions, &|_| true, &|_, _| true, &|_| ()).await;
-    let told = told.expect("an honest disk");
+    told.expect("an honest disk")
+}
+
+/// Where `log recovery` says that the logs would end that are there.
+async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
+    let disk = start.reactors[0].disk();
+    let told = recoveries(start).await;
+
     for log in &told {
         only_what_a_start_mends(&disk, log).await;
     }
@@ -242,14 +250,21 @@ async fn recover(
     reactors: &[Reactor],
 ) -> Result<Recovered, StorageError> {
     let shards = reactors.len() as u16;
-    let recovered = Recovered::read(&reactors[0].disk(), data()).await?;
+    let disk = reactors[0].disk();
+    let mut recovered = Recovered::read(&disk, data()).await?;
     let partitions = directory.partitions().await?;
+    if !directory.was_left_cleanly() {
+        let logs = partitions.iter().filter(|_| !directory.is_new());
+        recovered.miss_checkpoints(&disk, data(), logs.map(|log| &*log.path)).await?;
+    }
     let mut all = recovered.clone();
     for (shard, reactor) in (0..).zip(reactors) {
         for journal in recovered.journals_for(shard, shards, directory.was_left_cleanly()) {
             all.merge(replay(reactor, data(), &recovered, &partitions, journal, 3).await?);
         }
     }
+    // Refused are the logs here, one by one.
+    let _ = all.take_loss(data());
     Ok(all)
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct World {
     pub(crate) host: HostId,
     pub(crate) roles: Vec<Role>,
     pub(crate) told: Shared,
-    journal_files: u32,
+    /// As many has each shard's journal from the next start on.
+    pub(crate) journal_files: u32,
     lives: i32,
 }
 

@@ -153,7 +153,16 @@ const TABLE: &[Row] = &[
         "checkpoints that are missing beside their journals",
         End::Kill,
         |files| files.named(".checkpoint").iter().for_each(|name| files.remove(name)),
-        Then::Refuses(&[".checkpoint is missing", "move", "*.journal away"]),
+        Then::Refuses(&[".checkpoint is missing", "create the empty file", "accept-journal-loss"]),
+    ),
+    (
+        "journals that are gone after a kill, which somebody accepts",
+        End::Kill,
+        |files| {
+            files.named(".journal").iter().for_each(|name| files.remove(name));
+            files.put("accept-journal-loss", b"");
+        },
+        Then::Serves,
     ),
     (
         "journals and checkpoints moved away after a stop",

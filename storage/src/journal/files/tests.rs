@@ -70,3 +70,23 @@ fn trimming_is_wanted_when_half_of_the_files_are_full() {
         }
     });
 }
+
+/// A start that found no group as new as one that was acknowledged would take the journal for emptied.
+#[test]
+fn the_newest_group_is_not_written_over() {
+    let mut simulation = Simulation::new(Options::seed(1));
+    let host = simulation.host("broker", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1);
+    simulation.block_on(host, |reactor| async move {
+        let config = JournalConfig { file_bytes: 64 * KIB, files: 3, group_bytes_max: 16 << 10 };
+        let dir = Path::new("/journal");
+        let mut files =
+            Files::open(&reactor.disk(), dir, (1, 0), &config).await.expect("a good disk");
+        let mut newest = None;
+        for sequence in 1..20 {
+            let place = block(files.place(64 * KIB, sequence)).expect("no zeros are on their way");
+            assert_ne!(newest, Some(place.0), "of group {}", sequence - 1);
+            newest = Some(place.0);
+            files.trim(sequence + 1);
+        }
+    });
+}

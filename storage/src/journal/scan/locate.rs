@@ -10,7 +10,16 @@ use crate::error::StorageError;
 /// The bytes of one read.
 const WINDOW_BYTES: u64 = 128 * 1024;
 
-/// All groups of `shard` in its file number `file`, by their headers alone, in the order of the file. A group that is not
+/// The headers in a file.
+#[derive(Default)]
+pub(super) struct Located {
+    /// Of the groups that were written there, in the order of the file.
+    pub(super) groups: Vec<GroupHeader>,
+    /// The shard and the number of another file in whose place the file's first block was written.
+    pub(super) elsewhere: Option<(u16, u32)>,
+}
+
+/// All groups of `shard` in its file number `file`, by their headers alone. A group that is not
 /// where it was written, or longer than its file, is none.
 ///
 /// Groups are written one behind the other from the file's start, so whatever lies inside a group's length is older than
@@ -19,9 +28,9 @@ pub(super) async fn locate(
     file: &File,
     path: &Path,
     (shard, number): (u16, u32),
-) -> Result<Vec<GroupHeader>, StorageError> {
+) -> Result<Located, StorageError> {
     let len = file.len().map_err(StorageError::io("read the length of", path))?;
-    let mut found = Vec::new();
+    let mut found = Located::default();
     let (mut window, mut window_at, mut at) = (Vec::new(), 0, 0);
     while at + (GROUP_HEADER_BYTES as u64) <= len {
         if at + (GROUP_HEADER_BYTES as u64) > window_at + window.len() as u64 {
@@ -37,8 +46,12 @@ pub(super) async fn locate(
         let place = Place { file: number, block };
         at = match GroupHeader::parse(&window[(at - window_at) as usize..]) {
             Ok(header) if is_here(&header, shard, place, len - at) => {
-                found.push(header);
+                found.groups.push(header);
                 at + header.padded_bytes()
+            }
+            Ok(header) if at == 0 && header.place.block == 0 => {
+                found.elsewhere = Some((header.shard, header.place.file));
+                at + BLOCK_BYTES as u64
             }
             Err(fault @ Fault::Version(_)) => {
                 let reason =

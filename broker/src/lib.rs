@@ -17,6 +17,7 @@ mod log_dirs;
 mod memory;
 mod metrics;
 pub mod misnamed;
+mod moved;
 mod nodes;
 mod partition;
 mod partitions;

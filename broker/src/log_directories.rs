@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use crate::controller_place::refuse_a_new_place;
 use crate::log_dirs::LogDirs;
 use crate::misnamed::{is_missing, logs_in, take_misnamed};
+use crate::moved::moved;
 use crate::recovery::{OpenDirectory, everywhere};
 use crate::server::{StartError, failed};
 use crate::shard::{CONTROLLER_SHARD, Shard};
@@ -133,7 +134,20 @@ impl LogDirectories {
             }
         }
         self.leave_failed(shard);
+        self.refuse_moved(shard);
         self.check(shard)
+    }
+
+    /// Leaves out logs that were moved away from the journal that has records of them. Those are kept, for when the log is back.
+    fn refuse_moved(&mut self, shard: &Shard) {
+        let moved = moved(&self.open);
+        for (key, reason) in &moved {
+            error!("{reason}");
+            shard.log_dirs.borrow_mut().note_elsewhere(*key);
+        }
+        for open in &mut self.open {
+            open.refused.extend(moved.clone());
+        }
     }
 
     /// Leaves out the directories that are not the logs that they say. A log of which there is nothing else stays offline, and

@@ -17,8 +17,8 @@ use crate::partition::PartitionKey;
 pub(crate) enum Place {
     /// In the directory of this index in `log.dirs`.
     In(usize),
-    /// It was nowhere at the start, and what there is of it may be elsewhere: not every directory was there, or one of another
-    /// name says that it is this log.
+    /// It was nowhere at the start, or not all of it, and the rest may be elsewhere: not every directory was there, or one of another
+    /// name says that it is this log, or another's journal has records of it.
     Missing,
 }
 
@@ -112,9 +112,12 @@ impl LogDirs {
         self.is_complete = false;
     }
 
-    /// The log is not where it belongs, and a directory of another name says that it is this log.
+    /// The log, or a part of it, is not where it belongs: a directory of another name says that it is this log, or it was moved away
+    /// from its journal.
     pub(crate) fn note_elsewhere(&mut self, key: PartitionKey) {
-        self.places.insert(key, Place::Missing);
+        if let Some(Place::In(index)) = self.places.insert(key, Place::Missing) {
+            self.all[index].logs -= 1;
+        }
     }
 
     /// Whether there is but one answer to where a log belongs.

@@ -20,7 +20,7 @@ use crate::shard_checkpoint::{
     LogKey, Record, ShardCheckpoint, journal_directory, parse_name, path,
 };
 use loss::acceptance;
-pub(crate) use loss::misplaced;
+pub(crate) use loss::{ACCEPTANCE, misplaced};
 
 /// What is known of a log before its segments are looked at.
 #[derive(Clone, Debug)]
@@ -92,6 +92,8 @@ pub struct Recovered {
     unfinished: Vec<PathBuf>,
     /// Those of them whose logs the journals have, too: they count for nothing.
     superseded: BTreeSet<LogKey>,
+    /// Logs of which the journals have more than their records cover, and which were not there to be replayed into.
+    unplaced: BTreeSet<LogKey>,
     /// Why no log of the directory can be trusted.
     damaged: Option<String>,
     /// Somebody has seen it, and wants to go on with what there is.
@@ -168,6 +170,7 @@ impl Recovered {
     /// Adds what the replay of one journal found.
     pub fn merge(&mut self, replayed: Replayed) {
         self.journals.insert(replayed.shard, replayed.journal);
+        self.unplaced.extend(replayed.unplaced);
         if self.damaged.is_none() {
             self.damaged = replayed.damaged;
         }
@@ -187,7 +190,12 @@ impl Recovered {
     }
 
     /// Adds what the replay of the kept files found.
-    pub(crate) fn take_kept(&mut self, found: BTreeMap<LogKey, ReplayedLog>) {
+    pub(crate) fn take_kept(
+        &mut self,
+        found: BTreeMap<LogKey, ReplayedLog>,
+        unplaced: BTreeSet<LogKey>,
+    ) {
+        self.unplaced.extend(unplaced);
         let in_journals = self.kept.keys().filter(|key| self.replayed.contains_key(key));
         self.superseded = in_journals.copied().collect();
         self.replayed.extend(found);
@@ -196,6 +204,17 @@ impl Recovered {
     /// The kept file that counts for the log.
     pub(crate) fn kept(&self, key: LogKey) -> Option<&Kept> {
         self.kept.get(&key).filter(|_| !self.superseded.contains(&key))
+    }
+
+    /// Logs that none of what was replayed could be written into: deleted ones, those that were left out, and those that were
+    /// moved away after a crash.
+    pub fn unplaced(&self) -> impl Iterator<Item = LogKey> {
+        self.unplaced.iter().copied()
+    }
+
+    /// Whether the log has lived in the directory, by what checkpoints, journals and kept files say.
+    pub fn knows(&self, key: LogKey) -> bool {
+        self.records.contains_key(&key) || self.replayed.contains_key(&key)
     }
 
     /// The journals that were found, by shard.

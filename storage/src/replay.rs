@@ -4,7 +4,7 @@
 
 pub(crate) mod short;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ringlane_batch::Offset;
@@ -48,6 +48,8 @@ pub struct Replayed {
     pub(crate) journal: FoundJournal,
     pub(crate) logs: BTreeMap<LogKey, ReplayedLog>,
     pub(crate) damaged: Option<String>,
+    /// Logs of which it has what no checkpoint covers, and whose directories are not here: deleted, or moved away.
+    pub(crate) unplaced: BTreeSet<LogKey>,
     /// Batches that were written into segments.
     pub batches: u64,
     /// Their bytes.
@@ -92,6 +94,7 @@ pub async fn replay_kept(
         if !replay.directories.contains_key(&key) {
             let path = kept.path.display();
             tracing::warn!("{path} keeps records of a log that is not served from this directory");
+            replay.found.unplaced.insert(key);
             continue;
         }
         if let Some(lost) = &kept.lost {
@@ -108,7 +111,8 @@ pub async fn replay_kept(
         replay.judge_short();
         found.insert(key, replay.found.logs.remove(&key).unwrap_or_default());
     }
-    recovered.take_kept(found);
+    let unplaced = replay.found.unplaced;
+    recovered.take_kept(found, unplaced);
     Ok(())
 }
 
@@ -133,8 +137,9 @@ impl<'a> Replay<'a> {
         let directories = partitions.iter().filter_map(|partition| {
             Some(((partition.topic_id?, partition.partition), partition.path.clone()))
         });
-        let logs = BTreeMap::new();
-        let found = Replayed { shard, journal, logs, damaged: None, batches: 0, bytes: 0 };
+        let (logs, unplaced) = (BTreeMap::new(), BTreeSet::new());
+        let found =
+            Replayed { shard, journal, logs, damaged: None, unplaced, batches: 0, bytes: 0 };
         let directories = directories.collect();
         Self { disk, recovered, directories, open_files_max, files: BTreeMap::new(), found }
     }
@@ -224,12 +229,15 @@ impl<'a> Replay<'a> {
     /// One entry of the journal, in its order.
     async fn take(&mut self, entry: &Entry<'_>) {
         let key = (entry.head.topic_id, entry.head.partition);
-        let Some(dir) = self.directories.get(&key).cloned() else { return };
         let recorded = self.recovered.record(key).map_or(0, |record| record.log_sequence);
         let sequence = entry.head.log_sequence;
         if sequence <= recorded {
             return;
         }
+        let Some(dir) = self.directories.get(&key).cloned() else {
+            self.found.unplaced.insert(key);
+            return;
+        };
         let log = self.found.logs.entry(key).or_default();
         let before = log.log_sequence.max(recorded);
         if log.damage.is_some() {

@@ -9,6 +9,7 @@ mod crash_during_topic_creation;
 mod disk_full;
 mod disk_lies;
 mod few_descriptors;
+mod moved_after_a_crash;
 mod offline_log_is_kept;
 mod one_directory_fails;
 mod same_log_twice;

@@ -45,7 +45,7 @@ pub(super) async fn open_all(shard: &Rc<Shard>, missing: Vec<Missing>) {
                 stay_offline(
                     shard,
                     &missing,
-                    "no log directory has it under its name, and it may be in one that is missing, or under another name",
+                    "no log directory has all of it under its name: the rest may be in one that is missing, under another name, or in the journal of another",
                 );
             }
         }

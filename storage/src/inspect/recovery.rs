@@ -18,7 +18,7 @@ use crate::log_directory::was_left_cleanly;
 use crate::meta_properties::{self, MetaProperties};
 use crate::names::{Kind, partition_directory_name};
 use crate::partition_metadata;
-use crate::recovered::{Basis, FoundLog, Recovered, misplaced};
+use crate::recovered::{ACCEPTANCE, Basis, FoundLog, Recovered, misplaced};
 use crate::recovery::missing::take_deleted;
 use crate::segment::{Entry as _, OffsetEntry, TimeEntry};
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
@@ -135,7 +135,7 @@ pub async fn log_recoveries(
             LogRecovery::unread(partition, Some(topic_id), unread_sentence(&error))
         });
         if is_log {
-            let damage = overlay.problem().or_else(|| journals.damaged().cloned());
+            let damage = overlay.problem().or_else(|| journals.refusal());
             let problem = damage.or_else(|| same_log(partition, &named[&key]));
             found.problem = problem.or(found.problem);
         }
@@ -194,8 +194,11 @@ impl<'a> Journals<'a> {
     }
 
     /// Why a start refuses the directory, if it does.
-    fn damaged(&self) -> Option<&String> {
-        self.damaged.as_ref().filter(|_| !self.recovered.accepts_loss())
+    fn refusal(&self) -> Option<String> {
+        let damage = self.damaged.as_ref().filter(|_| !self.recovered.accepts_loss())?;
+        Some(format!(
+            "{damage}: a start uses the log directory only when that is mended, or when {ACCEPTANCE} in it accepts the loss"
+        ))
     }
 
     async fn read(&mut self, directory: &Path, shard: u16) -> Result<(), StorageError> {

@@ -13,8 +13,10 @@ use crate::recovered::FoundJournal;
 use crate::shard_checkpoint::{journal_directory, path};
 
 /// The file in a log directory that says so.
+pub(crate) const ACCEPTANCE: &str = "accept-journal-loss";
+
 pub(super) fn acceptance(directory: &Path) -> PathBuf {
-    directory.join("accept-journal-loss")
+    directory.join(ACCEPTANCE)
 }
 
 impl Recovered {

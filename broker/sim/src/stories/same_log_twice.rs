@@ -10,14 +10,14 @@ use super::SEEDS;
 use crate::client::{Acks, Client, Failure, ProduceSpec, TopicSpec, batch_of};
 use crate::cluster::Cluster;
 
-const PARTITIONS: i32 = 2;
+pub(super) const PARTITIONS: i32 = 2;
 
 async fn put(client: &mut Client, partition: i32, value: &str) -> Result<i64, Failure> {
     let batch = batch_of(&[value.as_bytes().to_vec()], Codec::None, None);
     client.produce(&ProduceSpec { topic: "orders", partition, acks: Acks::All, batch }).await
 }
 
-fn put_all(cluster: &mut Cluster, values: &'static [&'static str]) {
+pub(super) fn put_all(cluster: &mut Cluster, values: &'static [&'static str]) {
     cluster.client(move |mut client| async move {
         for value in values {
             for partition in 0..PARTITIONS {
@@ -27,7 +27,7 @@ fn put_all(cluster: &mut Cluster, values: &'static [&'static str]) {
     });
 }
 
-fn values_of(cluster: &mut Cluster, partition: i32) -> Vec<String> {
+pub(super) fn values_of(cluster: &mut Cluster, partition: i32) -> Vec<String> {
     let fetched = cluster
         .client(move |mut client| async move { client.fetch("orders", partition, 0, 0).await });
     let records = fetched.expect("it is served").records;
@@ -35,13 +35,13 @@ fn values_of(cluster: &mut Cluster, partition: i32) -> Vec<String> {
 }
 
 /// The files in a directory.
-fn files_in(cluster: &Cluster, directory: &str) -> Vec<String> {
+pub(super) fn files_in(cluster: &Cluster, directory: &str) -> Vec<String> {
     let files = cluster.simulation.files(cluster.broker).into_iter();
     files.filter(|path| path.starts_with(directory)).collect()
 }
 
 /// The partition that lives in the second directory.
-fn second(cluster: &Cluster) -> i32 {
+pub(super) fn second(cluster: &Cluster) -> i32 {
     let of =
         |partition: &i32| !files_in(cluster, &format!("/second/orders-{partition}/")).is_empty();
     let found: BTreeSet<i32> = (0..PARTITIONS).filter(of).collect();

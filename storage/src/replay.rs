@@ -164,8 +164,12 @@ impl<'a> Replay<'a> {
         }
         // Without a checkpoint nobody knows where what is needed begins.
         let is_readable = id.is_some() && self.recovered.accepts_loss();
-        if self.found.damaged.is_some() && !is_readable {
-            return Ok(());
+        if let Some(damage) = &self.found.damaged {
+            // Of several journals each says its own.
+            tracing::error!("{damage}");
+            if !is_readable {
+                return Ok(());
+            }
         }
         let mut said: Instant = reactor.now();
         while let Some(group) = reader.next().await? {

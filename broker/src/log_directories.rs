@@ -286,7 +286,7 @@ impl LogDirectories {
     }
 }
 
-/// The logs that could not be opened, by directory, and why.
+/// The logs that could not be opened, or not be written since, by directory, and why.
 async fn offline_logs(shard: &Rc<Shard>) -> BTreeMap<usize, BTreeMap<LogKey, String>> {
     let logs = |shard: &Rc<Shard>| std::future::ready(shard.partitions.offline());
     let mut all: BTreeMap<usize, BTreeMap<LogKey, String>> = BTreeMap::new();

@@ -40,6 +40,8 @@ pub(crate) struct Partition {
     config: RefCell<Rc<TopicConfig>>,
     in_sync_replicas: Cell<usize>,
     high_watermark: Cell<HighWatermark>,
+    /// Where the log ended when it was opened.
+    recovered_end: Offset,
     visible_bytes: Cell<VisibleBytes>,
     appended: Notify,
     /// Rings when what a waiter looks at may be another thing now: other settings, or a partition that is gone.
@@ -94,6 +96,7 @@ impl Partition {
         Rc::new(Self {
             topic,
             key,
+            recovered_end: log.log_end().offset(),
             log,
             leader_epoch: Cell::new(leader_epoch),
             config: RefCell::new(config.into()),
@@ -139,6 +142,14 @@ impl Partition {
             *self.config.borrow_mut() = config;
             self.changed.notify_all();
         }
+    }
+
+    /// Whether its log went offline before all could be shown that the start recovered. An earlier run may have shown it: who
+    /// was told of a lower end would take it for the log's, and begin anew there.
+    pub(crate) fn hides_records(&self) -> bool {
+        self.high_watermark.get().offset() < self.recovered_end
+            && self.high_watermark().offset() < self.recovered_end
+            && self.log.is_offline().is_some()
     }
 
     /// Appends one validated batch. It is neither durable nor visible yet: see [`Partition::acknowledged`]. Appends happen

@@ -98,14 +98,17 @@ impl Partitions {
         self.offline.borrow().contains_key(&key)
     }
 
-    /// The partitions that the shard cannot serve though they have a place, by directory, and why.
+    /// The partitions that the shard cannot serve, or not write, though they have a place, by directory, and why.
     pub(crate) fn offline(&self) -> Vec<(usize, PartitionKey, String)> {
         let offline = self.offline.borrow();
         let placed = offline.iter().filter_map(|(key, offline)| match offline.place {
             Place::In(index) => Some((index, *key, offline.reason.clone())),
             Place::Missing => None,
         });
-        placed.collect()
+        let unwritable = self.directories().flat_map(|(index, logs)| {
+            logs.unwritable_logs().into_iter().map(move |(key, reason)| (index, key, reason))
+        });
+        placed.chain(unwritable).collect()
     }
 
     /// The partition, when this shard owns it.

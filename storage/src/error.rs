@@ -268,6 +268,11 @@ impl StorageError {
         }
     }
 
+    /// Whether it concerns a file of one log alone, and says nothing of the device.
+    pub(crate) fn is_of_one_log(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_of_one_file(source))
+    }
+
     /// Whether space, a descriptor or a thread was missing: what failed can be done once there is some.
     pub fn is_shortage(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_shortage(source))
@@ -288,4 +293,12 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
 /// Whether not even the device was asked.
 pub(crate) fn is_not_begun(error: &io::Error) -> bool {
     is_out_of_descriptors(error) || is_out_of_threads(error)
+}
+
+/// Whether somebody has made the file, or its directory, one that cannot be written. A device that fails says otherwise: EIO, or
+/// EROFS where the file system gives up.
+pub(crate) fn is_of_one_file(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    let kinds = [Kind::PermissionDenied, Kind::IsADirectory, Kind::NotADirectory];
+    kinds.contains(&error.kind())
 }

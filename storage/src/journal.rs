@@ -97,6 +97,13 @@ struct State {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Mark(u64);
 
+impl Mark {
+    /// The first group behind it.
+    pub(crate) fn sequence(self) -> u64 {
+        self.0
+    }
+}
+
 /// A claim on room in whichever group is open when it is used; dropping it gives the room back. Whoever holds one may
 /// wait, but not for another one's entry to become durable.
 #[must_use = "dropping it gives the room back"]
@@ -257,6 +264,11 @@ impl Journal {
     /// Whether half of the files are full and wait to be trimmed.
     pub fn is_checkpoint_wanted(&self) -> bool {
         self.0.state.borrow().files.want_trimming()
+    }
+
+    /// Whether the next group waits for a round to free a file.
+    pub fn waits_for_file(&self) -> bool {
+        self.0.state.borrow().waiting_for_file
     }
 
     /// Whether there is nothing to write. [`Journal::rested`] rings when it becomes so.

@@ -17,6 +17,7 @@ use crate::journal::{BLOCK_BYTES, Entry, GROUP_HEADER_BYTES, GroupHeader, parse_
 use crate::shard_checkpoint::{LogKey, journal_directory};
 use format::Head;
 pub use writer::{KeptLog, keep};
+pub(crate) use writer::{Wanted, keep_running};
 
 /// A file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

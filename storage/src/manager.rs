@@ -9,6 +9,7 @@ mod files;
 mod held;
 mod removals;
 mod rounds;
+mod unwritable;
 mod write_back;
 
 use std::cell::{OnceCell, RefCell};
@@ -32,6 +33,7 @@ use held::HeldBack;
 use removals::Removals;
 pub use rounds::RoundStats;
 use rounds::Rounds;
+use unwritable::Unwritable;
 pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
 
 /// So many logs are closed at a time: they share rounds of checkpoints.
@@ -63,6 +65,7 @@ pub(crate) struct Inner {
     held: HeldBack,
     open_files: OpenFiles,
     removals: Removals,
+    unwritable: Unwritable,
     failed: RefCell<Option<String>>,
     /// Rings when the directory has failed.
     has_failed: Notify,
@@ -103,6 +106,7 @@ impl LogManager {
             logs: RefCell::default(),
             rounds: Rounds::default(),
             removals: Removals::default(),
+            unwritable: Unwritable::default(),
             failed: RefCell::default(),
             has_failed: Notify::new(),
         }))
@@ -190,11 +194,16 @@ impl LogManager {
     /// files. Answers whether the next start finds in the logs all that there is: it need not look into the journal then.
     pub async fn close(&self) -> bool {
         while self.close_open_logs().await {}
+        if self.needs_whole_journal() {
+            // The last round found that it does. An error takes the directory offline.
+            drop(self.checkpoint().await);
+        }
         if let Some(journal) = self.0.journal.get() {
             journal.close().await;
         }
         // What came into being since then has nothing in the journal.
-        self.is_offline().is_none() && self.let_go_of_groups().await
+        let has_all = self.is_offline().is_none() && !self.needs_whole_journal();
+        has_all && self.let_go_of_groups().await
     }
 
     /// Closes the logs that are open. Answers whether there were any.
@@ -253,6 +262,7 @@ impl LogManager {
     pub(crate) fn forget(&self, key: LogKey) {
         self.0.logs.borrow_mut().remove(&key);
         self.0.checkpoint.borrow_mut().records.remove(&key);
+        self.forget_unwritable(key);
     }
 
     /// The directory has failed: none of its logs takes or acknowledges anything from now on. The first reason counts.

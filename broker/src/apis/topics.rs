@@ -49,6 +49,9 @@ pub(super) fn led(
             false => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         });
     };
+    if partition.hides_records() {
+        return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    }
     if epoch == LeaderEpoch::NONE.0 {
         return Ok(partition);
     }

@@ -1,6 +1,7 @@
 //! Copies the entries of logs that stay offline out of the journals, before these are written over.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ringlane_reactor::{Disk, File, OpenOptions};
@@ -50,7 +51,9 @@ pub async fn keep(
                 kept.push(KeptLog { key: *key, path, is_lossy });
                 continue;
             }
-            writers.insert(*key, Writer::create(disk, directory, *key, reason, recovered).await?);
+            let is_lossy = recovered.has_lost(*key);
+            let writer = Writer::create(disk, directory, *key, reason, is_lossy).await?;
+            writers.insert(*key, writer);
         }
         copy(disk, directory, recovered, &mut writers).await?;
         for (_, writer) in writers {
@@ -60,6 +63,75 @@ pub async fn keep(
     let dir = journal_directory(directory);
     disk.sync_dir(&dir).await.map_err(StorageError::io("sync", &dir))?;
     Ok(kept)
+}
+
+/// What of a log is to be kept while its shard runs.
+pub(crate) struct Wanted {
+    pub(crate) key: LogKey,
+    /// Why it is offline.
+    pub(crate) reason: String,
+    /// The numbers of its entries that its record does not cover.
+    pub(crate) entries: Range<u64>,
+}
+
+/// Keeps of each log in `wanted` what the journal (its shard, its id, the groups), which is written to meanwhile, holds. All of these groups are
+/// durable, and none is written over. Durable when it returns.
+///
+/// # Errors
+/// The disk's; `Corrupt` when not every entry is there: the journal must not be trimmed.
+pub(crate) async fn keep_running(
+    disk: &Disk,
+    directory: &Path,
+    journal: (u16, u64, Range<u64>),
+    wanted: &[Wanted],
+) -> Result<Vec<KeptLog>, StorageError> {
+    let mut kept = Vec::new();
+    for wanted in wanted.chunks(LOGS_PER_PASS) {
+        let mut writers = BTreeMap::new();
+        for log in wanted {
+            let writer = Writer::create(disk, directory, log.key, &log.reason, false).await?;
+            writers.insert(log.key, (writer, log.entries.clone()));
+        }
+        copy_running(disk, directory, &journal, &mut writers).await?;
+        for (writer, missing) in writers.into_values() {
+            if !missing.is_empty() {
+                let reason =
+                    format!("the journal does not have entry {} of the log", missing.start);
+                return Err(StorageError::corrupt(&writer.log.path, reason));
+            }
+            kept.extend(writer.finish(disk).await?);
+        }
+    }
+    let dir = journal_directory(directory);
+    disk.sync_dir(&dir).await.map_err(StorageError::io("sync", &dir))?;
+    Ok(kept)
+}
+
+/// Gives each of `writers` the entries that it misses, in their order.
+async fn copy_running(
+    disk: &Disk,
+    directory: &Path,
+    (shard, id, groups): &(u16, u64, Range<u64>),
+    writers: &mut BTreeMap<LogKey, (Writer, Range<u64>)>,
+) -> Result<(), StorageError> {
+    let dir = journal_directory(directory);
+    let mut reader = Reader::open(disk, &dir, *shard, Some(*id), groups.start).await?;
+    while let Some(group) = reader.next().await? {
+        if group.sequence >= groups.end {
+            break;
+        }
+        for entry in &group.entries() {
+            let key = (entry.head.topic_id, entry.head.partition);
+            if let Some((writer, missing)) = writers.get_mut(&key)
+                && !missing.is_empty()
+                && entry.head.log_sequence == missing.start
+            {
+                writer.add(entry)?;
+                missing.start += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn copy(
@@ -110,7 +182,7 @@ impl Writer {
         directory: &Path,
         key: LogKey,
         reason: &str,
-        recovered: &Recovered,
+        is_lossy: bool,
     ) -> Result<Self, StorageError> {
         let path = path(directory, key);
         let temporary = path.with_extension("kept.tmp");
@@ -118,7 +190,6 @@ impl Writer {
         let file = file.map_err(StorageError::io("create", &temporary))?;
         let mut buffer = vec![0; BLOCK_BYTES];
         let builder = GroupBuilder::new(&mut buffer, (0, 0), 1, &[]);
-        let is_lossy = recovered.has_lost(key);
         let log = KeptLog { key, path, is_lossy };
         let reason = reason.to_string();
         Ok(Self { log, reason, file, temporary, buffer, builder, block: 1, groups: 0 })

@@ -7,7 +7,7 @@ use ringlane_batch::{LogEndOffset, Offset, RecoveryPoint};
 use ringlane_reactor::OpenOptions;
 
 use super::{Log, State};
-use crate::error::{StorageError, is_shortage, is_storage_full};
+use crate::error::{StorageError, is_of_one_file, is_shortage, is_storage_full};
 use crate::journal::Mark;
 use crate::manager::WRITE_BACK_BYTES_MIN;
 use crate::names::Kind;
@@ -43,7 +43,11 @@ impl Log {
             return Err(StorageError::Offline(reason));
         }
         self.mark_dirty();
-        self.0.manager.checkpoint().await
+        self.0.manager.checkpoint().await?;
+        match self.0.manager.passes_over(self) {
+            true => self.0.state.borrow().takes_entries(),
+            false => Ok(()),
+        }
     }
 
     /// Has the next round take this log along.
@@ -101,7 +105,8 @@ impl Log {
             Ok(None) => Ok(None),
             // What the next start takes for indexed must be: without its last entry a time index passes over its newest records.
             Err(error) => {
-                if !is_storage_full(&error) {
+                // Of what concerns the log alone the round says more.
+                if !is_storage_full(&error) && !is_of_one_file(&error) {
                     self.go_offline(&format!("cannot complete a segment: {error}"));
                 }
                 let dir = self.directory();
@@ -123,7 +128,7 @@ impl Log {
                 // The log was deleted meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
                 Err(error) => {
-                    if !is_shortage(&error) {
+                    if !is_shortage(&error) && !is_of_one_file(&error) {
                         self.go_offline(&format!("cannot write a producer snapshot: {error}"));
                     }
                     return Err(StorageError::io("write", &path)(error));
@@ -160,6 +165,17 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Whether the journal has every entry of the log durably.
+    pub(crate) fn is_journaled(&self) -> bool {
+        let state = self.0.state.borrow();
+        state.journaled_sequence == state.log_sequence
+    }
+
+    /// The number of the log's last entry.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.0.state.borrow().log_sequence
     }
 
     /// Says that the clock of open files looks after the log from now on. Answers whether it did not before.

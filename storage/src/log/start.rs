@@ -85,6 +85,7 @@ impl Log {
         // At once: a round of checkpoints finds both or neither.
         let (sequence, removed) = {
             let mut state = self.0.state.borrow_mut();
+            state.takes_entries()?;
             let head = state.start_head(start);
             let added = journal.add(room, &head, &[], &client);
             added.map_err(|error| StorageError::Offline(error.to_string()))?;

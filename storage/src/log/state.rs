@@ -11,6 +11,7 @@ use ringlane_batch::{
 
 use crate::compaction::Cleaning;
 use crate::config::LogConfig;
+use crate::error::StorageError;
 use crate::journal::Mark;
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::ProducerState;
@@ -286,6 +287,12 @@ impl State {
             Status::Offline(reason) => Some(reason),
             Status::Closed => Some("it is closed"),
         }
+    }
+
+    /// Whether the journal may get an entry of the log: what was copied out of it for a log that is offline has all.
+    pub(crate) fn takes_entries(&self) -> Result<(), StorageError> {
+        let reason = self.offline_reason();
+        reason.map_or(Ok(()), |reason| Err(StorageError::Offline(reason.to_string())))
     }
 
     /// Whether the shard's file says all there is to say of the log.

@@ -136,6 +136,7 @@ impl Log {
         // Added before the round of checkpoints can look at the log again.
         let sequence = {
             let mut state = self.0.state.borrow_mut();
+            state.takes_entries()?;
             let log_sequence = state.next_sequence();
             let ((topic_id, partition), base_offset) = (state.key, new_end);
             let head = EntryHead {

@@ -171,14 +171,22 @@ impl LogManager {
         if let Some(reason) = &*self.0.failed.borrow() {
             return Err(StorageError::Offline(reason.clone()));
         }
+        if let Err(error) = self.wait_for_entries_to_keep().await {
+            return Err(self.undo_round(Vec::new(), error));
+        }
         let mark = self.0.journal.get().map(|journal| journal.mark());
         self.0.rounds.bytes.set(0);
         let dirty = self.take_dirty();
         let probes = self.0.rounds.probes.replace(false);
         // Entries of logs that are gone still fill the journal.
         let is_full = || self.0.journal.get().is_some_and(Journal::is_checkpoint_wanted);
-        if dirty.is_empty() && !probes && !is_full() {
+        if dirty.is_empty() && !probes && !is_full() && !self.needs_whole_journal() {
             return Ok(());
+        }
+        if let Some(mark) = mark
+            && let Err(error) = self.keep_unwritable(mark).await
+        {
+            return Err(self.undo_round(dirty, error));
         }
         let plans = match self.plan(&dirty).await {
             Ok(plans) => plans,
@@ -186,6 +194,8 @@ impl LogManager {
         };
         let needed = plans.iter().filter_map(|(_, plan)| plan.needs_groups_from).min();
         let mark = mark.map(|mark| needed.map_or(mark, |needed| needed.min(mark)));
+        // The next round keeps what of it is needed.
+        let mark = mark.filter(|_| !self.needs_whole_journal());
         match self.finish_round(plans, mark).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.undo_round(dirty, error)),
@@ -197,6 +207,7 @@ impl LogManager {
     fn take_dirty(&self) -> Vec<Log> {
         let mut dirty = self.0.rounds.dirty.take();
         dirty.iter().for_each(Log::mark_clean);
+        dirty.retain(|log| !self.passes_over(log));
         // Those that workers write to already come last: they will be done by then.
         dirty.sort_by_key(Log::is_leaving);
         dirty
@@ -212,7 +223,14 @@ impl LogManager {
             self.hand_over(&dirty[n..], &mut begun).await;
             let begun = begun.pop_front().flatten();
             let bytes = if begun.is_some() { 0 } else { log.held_bytes() };
-            if let Some(plan) = log.plan_checkpoint(begun).await? {
+            let plan = match log.plan_checkpoint(begun).await {
+                Err(error) if error.is_of_one_log() => {
+                    self.is_unwritable(log, &error.to_string());
+                    None
+                }
+                plan => plan?,
+            };
+            if let Some(plan) = plan {
                 if plan.needs_groups_from.is_some() {
                     // The next round may come before the files are cut, and must not trim what this one keeps.
                     log.mark_dirty();
@@ -248,7 +266,11 @@ impl LogManager {
         }
         self.write_checkpoint_file().await?;
         for (log, plan) in &plans {
-            log.finish_checkpoint(plan).await?;
+            match log.finish_checkpoint(plan).await {
+                // The record covers the log: nothing of it is needed.
+                Err(error) if error.is_of_one_log() => log.go_offline(&error.to_string()),
+                finished => finished?,
+            }
         }
         if let (Some(journal), Some(mark)) = (self.0.journal.get(), mark) {
             journal.trim(mark);

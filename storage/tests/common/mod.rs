@@ -14,7 +14,7 @@ use ringlane_reactor::sim::{HostId, Options, Simulation};
 use ringlane_storage::journal::JournalConfig;
 use ringlane_storage::{
     Appended, HeldConfig, Log, LogConfig, LogKey, LogManager, LogManagerConfig, Origin,
-    PartitionDirectory, Recovered, replay,
+    PartitionDirectory, Recovered, replay, replay_kept,
 };
 
 pub(crate) const TOPIC: TopicId = TopicId([9; 16]);
@@ -77,6 +77,7 @@ pub(crate) async fn manager_in(
         let replayed = replay(reactor, data, &recovered, partitions, journal, 3).await;
         recovered.merge(replayed.expect("a good disk"));
     }
+    replay_kept(&disk, &mut recovered, partitions).await.expect("whole files");
     LogManager::new(reactor, data, Arc::new(recovered), manager_config())
 }
 

@@ -72,6 +72,31 @@ fn a_log_whose_file_was_cut_has_everything_once_the_file_is_back() {
     }
 }
 
+/// Somebody makes the log's file immutable while the broker runs.
+#[test]
+fn a_log_that_cannot_be_written_goes_offline_alone_and_keeps_all() {
+    for seed in 0..10 {
+        let mut cluster = cluster(seed);
+        put(&mut cluster, "orders", "one").expect("a good disk");
+        let path = format!("{DATA}/orders-0/00000000000000000000.log");
+        cluster.simulation.seal(cluster.broker, &path).expect("it is there");
+        // The journal has it, whatever becomes of the file.
+        put(&mut cluster, "orders", "two").expect("it is held back");
+        churn(&mut cluster);
+        assert_eq!(refusal(&mut cluster), OFFLINE);
+        assert_eq!(kept(&cluster).len(), 1, "{:?}", kept(&cluster));
+        match seed % 3 {
+            0 => cluster.crash(CrashKind::Power),
+            1 => cluster.crash(CrashKind::Process),
+            _ => cluster.stop(),
+        }
+        cluster.simulation.mend_directories(cluster.broker);
+        cluster.start();
+        assert_eq!(all(&mut cluster, "orders"), ["one", "two"]);
+        assert_eq!(put(&mut cluster, "orders", "three").ok(), Some(2));
+    }
+}
+
 /// The start that keeps them dies at any of its operations.
 #[test]
 fn nothing_is_lost_when_the_start_that_keeps_it_dies() {

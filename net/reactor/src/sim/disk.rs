@@ -24,6 +24,7 @@
 //!   flipped bit once; an operation takes a thousand times as long; the disk is full at a capacity (ENOSPC, nothing done);
 //!   whatever is opened is refused (EMFILE), what is open stays so; no sync of the file system begins (EAGAIN).
 //! - The device of a directory may fail as a whole (`Simulation::fail_directory`): everything there is EIO until it is mended.
+//! - A file or directory may be sealed (`Simulation::seal`): EPERM for whatever would change it.
 //! - Reads that may not wait are refused now and then, as a cold cache would.
 
 mod content;

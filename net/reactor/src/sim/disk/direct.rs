@@ -51,7 +51,7 @@ impl Disk {
         if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > i64::MAX as u64) {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         }
-        self.check(inode)?;
+        self.check_change(inode)?;
         let to_add = self.tree.file(inode)?.pages_to_add(offset, bytes.len() as u64);
         self.room_for(to_add)?;
         let write = DirectWrite { inode, offset, bytes: bytes.to_vec(), durable };

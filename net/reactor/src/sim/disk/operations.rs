@@ -20,11 +20,19 @@ impl Disk {
         self.check_descriptors()?;
         let create = options.create || options.create_new;
         let exists = self.tree.find(path);
+        if exists.is_err() && create {
+            self.check_name(path)?;
+        }
         if options.create_new && exists.is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let id = match exists {
-            Ok(_) => self.tree.open(path, false)?.0,
+            Ok(id) => {
+                if options.write {
+                    self.check_change(id)?;
+                }
+                self.tree.open(path, false)?.0
+            }
             Err(_) if create => self.operate(|_, _| {}, |tree, _| Ok(tree.open(path, true)?.0))?,
             Err(error) => return Err(error),
         };
@@ -50,7 +58,7 @@ impl Disk {
         offset: u64,
         bytes: &[u8],
     ) -> io::Result<()> {
-        self.check(id)?;
+        self.check_change(id)?;
         let end = offset.checked_add(bytes.len() as u64);
         if end.is_none_or(|end| end > i64::MAX as u64) {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
@@ -130,7 +138,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn set_len(&mut self, id: InodeId, len: u64) -> io::Result<()> {
-        self.check(id)?;
+        self.check_change(id)?;
         let set = |tree: &mut Tree, _: &mut Rng| -> io::Result<()> {
             tree.file(id)?.set_len(len);
             Ok(())
@@ -139,7 +147,7 @@ impl Disk {
     }
 
     pub(in crate::sim) fn reserve(&mut self, id: InodeId, len: u64) -> io::Result<()> {
-        self.check(id)?;
+        self.check_change(id)?;
         let mut wanted = self.tree.file(id)?.clone();
         let before = wanted.allocated_pages();
         wanted.reserve(len);
@@ -150,7 +158,7 @@ impl Disk {
 
     /// The length and its blocks at once, or neither.
     pub(in crate::sim) fn allocate(&mut self, id: InodeId, len: u64) -> io::Result<()> {
-        self.check(id)?;
+        self.check_change(id)?;
         if len > i64::MAX as u64 {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         }
@@ -236,20 +244,20 @@ impl Disk {
     }
 
     pub(in crate::sim) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.check_path(from)?;
-        self.check_path(to)?;
+        self.check_name(from)?;
+        self.check_name(to)?;
         self.operate(|_, _| {}, |tree, _| tree.rename(from, to))
     }
 
     pub(in crate::sim) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        self.check_path(path)?;
+        self.check_name(path)?;
         let result = self.operate(|_, _| {}, |tree, _| tree.remove_file(path));
         self.removed();
         result
     }
 
     pub(in crate::sim) fn remove_all(&mut self, path: &Path) -> io::Result<()> {
-        self.check_path(path)?;
+        self.check_name(path)?;
         self.check_descriptors()?;
         let some = self.rng.below(16);
         let part = |tree: &mut Tree, _: &mut Rng| _ = tree.remove_all(path, some);

@@ -49,7 +49,16 @@ impl Simulation {
         self.world.with_host(host, |host| host.disk.fail_below(directory.as_ref()))
     }
 
-    /// All devices of `host` work again.
+    /// The file or directory `path` of `host` may not be changed from now on (`chattr +i`): EPERM, until
+    /// [`Simulation::mend_directories`].
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn seal(&self, host: HostId, path: impl AsRef<Path>) -> io::Result<()> {
+        self.world.with_host(host, |host| host.disk.seal(path.as_ref()))
+    }
+
+    /// All devices of `host` work again, and everything may be changed.
     pub fn mend_directories(&mut self, host: HostId) {
         self.world.with_host(host, |host| host.disk.mend());
     }

@@ -4,6 +4,7 @@ mod append;
 mod checkpoint;
 mod create;
 mod damage;
+mod distrust;
 mod held;
 mod lifecycle;
 mod lookup;

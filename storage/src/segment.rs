@@ -22,8 +22,8 @@ pub(crate) use held::{Held, Spare};
 pub(crate) use index::{Entry, Index, last as last_entry};
 pub(crate) use offset_index::{OffsetEntry, can_hold};
 pub(crate) use reader::{
-    Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, largest_from, locate,
-    read_batches,
+    Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, is_index_fault, largest_from,
+    locate, read_batches,
 };
 pub(crate) use reserve::SHORTEST_STEP;
 pub(crate) use time_index::{TimeEntry, below as timestamps_below, older_than};
@@ -69,6 +69,8 @@ pub(crate) struct Segment {
     spare: Option<Spare>,
     pub(crate) offset_index: Index<OffsetEntry>,
     pub(crate) time_index: Index<TimeEntry>,
+    /// Its index files do not fit it: nothing is looked up in them.
+    distrusts_indexes: bool,
     /// The largest timestamp, and the last offset of the first batch that has it. `None` while unknown or without one.
     pub(crate) max_timestamp: Option<TimeEntry>,
     /// The newest entry of the time index, wherever it is.
@@ -100,6 +102,7 @@ impl Segment {
             spare: None,
             offset_index: Index::new(0, Vec::new()),
             time_index: Index::new(0, Vec::new()),
+            distrusts_indexes: false,
             max_timestamp: None,
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,
@@ -127,6 +130,7 @@ impl Segment {
             spare: None,
             offset_index: Index::new(offset_entries, Vec::new()),
             time_index: Index::new(time_entries, Vec::new()),
+            distrusts_indexes: false,
             max_timestamp: None,
             time_index_end: None,
             first_timestamp: TimestampMs::NONE,
@@ -157,6 +161,31 @@ impl Segment {
         self.time_index_end = max_timestamp;
     }
 
+    /// Whether the index files count.
+    pub(crate) fn trusts_indexes(&self) -> bool {
+        !self.distrusts_indexes
+    }
+
+    /// Entries in the time index file that may be asked.
+    pub(crate) fn time_entries(&self) -> u32 {
+        if self.trusts_indexes() { self.time_index.flushed() } else { 0 }
+    }
+
+    /// Looks nothing more up in the index files. Of a complete segment the entries are those of `anew`, in memory.
+    pub(crate) fn distrust_indexes(&mut self, anew: Option<Segment>) {
+        self.distrusts_indexes = true;
+        if let Some(anew) = anew {
+            self.offset_index = anew.offset_index;
+            self.time_index = anew.time_index;
+            self.max_timestamp = anew.max_timestamp;
+        }
+    }
+
+    /// Whether `batch` can be the next one, behind what ends before `next_offset`.
+    pub(crate) fn can_note(&self, batch: &Located, next_offset: Offset) -> bool {
+        batch.base >= next_offset && can_hold(batch.last, self.base)
+    }
+
     /// What rolling by time counts from.
     pub(crate) fn first_timestamp(&self) -> TimestampMs {
         self.first_timestamp
@@ -178,7 +207,7 @@ impl Segment {
             held: self.held.clone(),
             held_from: self.file_len(),
             floor: 0,
-            offset_entries: self.offset_index.flushed(),
+            offset_entries: if self.trusts_indexes() { self.offset_index.flushed() } else { 0 },
             start: self.offset_index.find_in_tail(before).map(|entry| entry.position),
         }
     }

@@ -7,6 +7,7 @@ use ringlane_batch::{BatchView, LeaderEpoch, Offset, TimestampMs};
 
 use super::Log;
 use crate::error::ReadError;
+use crate::names::Kind;
 use crate::segment::{
     Located, Source, TimeEntry, batch_bytes, first_as_new_as, largest_from, locate, older_than,
     timestamps_below,
@@ -133,7 +134,10 @@ impl Log {
             Some(first) => largest_readable(source, &first, start).await,
             None => Ok(None),
         });
-        Ok(largest.await?.and_then(|(largest, _)| largest))
+        match largest.await {
+            Err(_) if self.find_without_index(base, start).await.is_some() => Ok(None),
+            largest => Ok(largest?.and_then(|(largest, _)| largest)),
+        }
     }
 
     /// The largest timestamp of the segment at `base`: of a complete one, its last time index entry.
@@ -146,7 +150,7 @@ impl Log {
             let index = state.segments.binary_search_by_key(&base, |segment| segment.base);
             let Ok(index) = index else { return Ok(None) };
             let segment = &state.segments[index];
-            (segment.max_timestamp, segment.time_index.flushed())
+            (segment.max_timestamp, segment.time_entries())
         };
         if known.is_some() || entries == 0 {
             return Ok(known);
@@ -154,13 +158,24 @@ impl Log {
         let found = self.with_source(base, async |source| {
             timestamps_below(&source.files.time_index, base, entries, Offset(i64::MAX)).await
         });
-        let max = found.await?.and_then(|((_, max), _)| max);
+        let Some(((count, max), _)) = found.await? else { return Ok(None) };
+        let is_right = match &max {
+            Some(max) => count == entries && self.is_of_segment(base, max).await,
+            None => false,
+        };
+        if !is_right {
+            let what = "its last entry does not fit the batches";
+            self.distrust_indexes(base, Kind::TimeIndex, what).await;
+        }
         let mut state = self.0.state.borrow_mut();
-        if let Ok(index) = state.segments.binary_search_by_key(&base, |segment| segment.base) {
-            let segment = &mut state.segments[index];
+        let index = state.segments.binary_search_by_key(&base, |segment| segment.base);
+        let Ok(index) = index else { return Ok(None) };
+        let segment = &mut state.segments[index];
+        if is_right {
+            // What was found in the batches themselves, where an index was wrong, is better.
             segment.max_timestamp = segment.max_timestamp.or(max);
         }
-        Ok(max)
+        Ok(segment.max_timestamp)
     }
 
     /// The first record of the segment at `base` that is as new as `timestamp`.
@@ -184,7 +199,11 @@ impl Log {
             }
             Ok(None)
         });
-        Ok(found.await?.and_then(|(found, _)| found))
+        match found.await {
+            // The index was wrong, and whoever asks looks once more.
+            Err(_) if self.find_without_index(base, from).await.is_some() => Ok(None),
+            found => Ok(found?.and_then(|(found, _)| found)),
+        }
     }
 
     /// An offset in the segment at `base` before which all records are older than `timestamp`.
@@ -199,7 +218,7 @@ impl Log {
             let Ok(index) = index else { return Ok(None) };
             let time_index = &state.segments[index].time_index;
             let older = |entry: &TimeEntry| entry.timestamp < timestamp;
-            (time_index.find_in_tail(older), time_index.flushed())
+            (time_index.find_in_tail(older), state.segments[index].time_entries())
         };
         if let Some(entry) = waiting {
             return Ok(Some(entry.offset));
@@ -207,7 +226,13 @@ impl Log {
         let found = self.with_source(base, async |source| {
             older_than(&source.files.time_index, base, entries, timestamp).await
         });
-        Ok(found.await?.map(|(entry, _)| entry.map_or(base, |entry| entry.offset)))
+        let Some((Some(entry), _)) = found.await? else { return Ok(Some(base)) };
+        if !self.is_of_segment(base, &entry).await {
+            let what = "an entry that was looked up does not fit the batches";
+            self.distrust_indexes(base, Kind::TimeIndex, what).await;
+            return Ok(Some(base));
+        }
+        Ok(Some(entry.offset))
     }
 }
 

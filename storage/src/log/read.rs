@@ -11,7 +11,7 @@ use super::Log;
 use super::trusted::{Trusted, read_trusted};
 use crate::error::ReadError;
 use crate::names::Kind;
-use crate::segment::{Files, Source, Wanted};
+use crate::segment::{Files, Source, Wanted, is_index_fault};
 
 /// A read that met damage looks at its segment so often: what then is no batch, but lies in no damaged range either, was
 /// not found because of something else, as an index that leads nowhere.
@@ -90,7 +90,10 @@ impl Log {
                 }
                 Some((Trusted::Nothing, segment_end)) => at = segment_end,
                 Some((Trusted::Damage(what), _)) if looks == LOOKS_MAX => {
-                    return Err(self.disk_error(at, &what));
+                    let base = self.segment_base(at);
+                    if !self.distrust_indexes(base, Kind::OffsetIndex, &what).await {
+                        return Err(self.disk_error(at, &what));
+                    }
                 }
                 Some((Trusted::Damage(what), _)) => {
                     looks += 1;
@@ -100,6 +103,12 @@ impl Log {
                 None => at = from,
             }
         }
+    }
+
+    /// The base of the segment that holds `offset`.
+    fn segment_base(&self, offset: Offset) -> Offset {
+        let state = self.0.state.borrow();
+        state.segments[state.segment_index(offset.max(state.segments[0].base))].base
     }
 
     /// What is wrong at `offset`, with the file that should hold it.
@@ -148,6 +157,12 @@ impl Log {
             },
             Err(error) => Err(error),
         };
+        if let Err(error) = &outcome
+            && is_index_fault(error)
+        {
+            // From here on the version is another one.
+            self.distrust_indexes(base, Kind::OffsetIndex, &error.to_string()).await;
+        }
         let state = self.0.state.borrow();
         if state.is_closed() {
             return Err(ReadError::Closed);

@@ -57,11 +57,13 @@ impl FlushDue {
     }
 }
 
-/// How often the log was cut and had segments replaced: while it is the same, files are what they were under their names.
+/// How often the log was cut, had segments replaced, and had index files that turned out to be wrong: while it is the same, files are
+/// what they were under their names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FilesVersion {
     truncations: u64,
     replacements: u64,
+    indexes_distrusted: u64,
 }
 
 /// What recovery finds in a directory.
@@ -136,6 +138,8 @@ pub(crate) struct State {
     /// The files of the complete segment that was read last.
     pub(crate) read_files: Option<Box<(Offset, Files)>>,
     pub(crate) cleaning: Cleaning,
+    /// Counts the segments whose index files were found to be wrong.
+    pub(crate) indexes_distrusted: u64,
     status: Status,
 }
 
@@ -175,6 +179,7 @@ impl State {
             flush_timer_armed: false,
             read_files: None,
             cleaning: Cleaning::default(),
+            indexes_distrusted: 0,
             status: Status::Open,
         };
         state.replace_with(loaded);
@@ -230,7 +235,11 @@ impl State {
 
     /// What was opened by name before it changed says nothing then.
     pub(crate) fn files_version(&self) -> FilesVersion {
-        FilesVersion { truncations: self.truncations, replacements: self.cleaning.replacements }
+        FilesVersion {
+            truncations: self.truncations,
+            replacements: self.cleaning.replacements,
+            indexes_distrusted: self.indexes_distrusted,
+        }
     }
 
     pub(crate) fn offsets(&self) -> &Offsets {

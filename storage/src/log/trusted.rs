@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ringlane_batch::{BatchView, Offset, batches};
 
 use super::damage::{DamagedRange, between};
-use crate::segment::{Located, Source, Wanted, batch_bytes, locate, read_batches};
+use crate::segment::{Located, Source, Wanted, batch_bytes, is_index_fault, locate, read_batches};
 
 /// What a read comes to when every batch is checked.
 pub(super) enum Trusted {
@@ -33,7 +33,7 @@ pub(super) async fn read_trusted(
             return Ok(Trusted::Nothing);
         }
         Ok(None) => return Ok(Trusted::Damage("a damaged batch was to follow".into())),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && !is_index_fault(&error) => {
             return Ok(Trusted::Damage(error.to_string()));
         }
         Err(error) => return Err(error),

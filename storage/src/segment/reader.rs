@@ -1,6 +1,7 @@
 //! Finding batches in a segment: the indexes say where to start, then headers are walked. What is in the page cache is
 //! read inline, the rest through the ring.
 
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
@@ -85,6 +86,48 @@ fn damaged(position: u64, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("what lies at byte {position} {what}"))
 }
 
+/// The index names another batch than lies there: it is not this segment's.
+#[derive(Debug)]
+struct IndexFault(String);
+
+impl fmt::Display for IndexFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for IndexFault {}
+
+fn index_fault(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, IndexFault(what))
+}
+
+/// Whether the offset index is wrong, rather than what it is asked for.
+pub(crate) fn is_index_fault(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<IndexFault>())
+}
+
+/// Where a search begins, at or before the first batch that ends at the wanted offset or later.
+#[derive(Clone, Copy)]
+struct Begin {
+    position: u64,
+    /// What the index file says of the batch there: it ends with this offset.
+    ends_with: Option<Offset>,
+}
+
+impl Begin {
+    /// Holds the first batch that was found against what led there.
+    fn check(&mut self, first: &Located) -> io::Result<()> {
+        match self.ends_with.take() {
+            Some(said) if said != first.last => Err(index_fault(format!(
+                "the entry for byte {} says offset {said}, the batch there ends with {}",
+                self.position, first.last
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A segment as a reader sees it: what was in it when this was taken.
 #[derive(Clone)]
 pub(crate) struct Source {
@@ -117,19 +160,19 @@ pub(crate) async fn read_fully(file: &File, at: u64, len: usize) -> io::Result<V
 }
 
 impl Source {
-    /// A position at or before the first batch that ends at `offset` or later.
-    async fn position_before(&self, offset: Offset) -> io::Result<u64> {
+    async fn begin_before(&self, offset: Offset) -> io::Result<Begin> {
         if let Some(position) = self.start {
-            return Ok(u64::from(position).max(self.floor));
+            return Ok(Begin { position: u64::from(position).max(self.floor), ends_with: None });
         }
         let count = self.offset_entries;
         let (_, entry) =
             offset_index::below(&self.files.offset_index, self.base, count, offset).await?;
         let position = entry.map_or(0, |entry| u64::from(entry.position));
         if position > self.len {
-            return Err(damaged(position, "is beyond the segment, where its index points"));
+            return Err(index_fault(format!("an entry points to byte {position}, behind the log")));
         }
-        Ok(position.max(self.floor))
+        let said = entry.filter(|_| position >= self.floor).map(|entry| entry.offset);
+        Ok(Begin { position: position.max(self.floor), ends_with: said })
     }
 
     pub(crate) async fn header_at(&self, position: u64) -> io::Result<Option<Located>> {
@@ -177,9 +220,11 @@ fn header_in(bytes: &[u8], position: u64, limit: u64) -> io::Result<Located> {
 
 /// The first batch that ends at `offset` or later; `None` when the segment ends before.
 pub(crate) async fn locate(source: &Source, offset: Offset) -> io::Result<Option<Located>> {
-    let mut position = source.position_before(offset).await?;
+    let mut begin = source.begin_before(offset).await?;
+    let mut position = begin.position;
     let mut next_offset = source.base;
     while let Some(batch) = source.header_at(position).await? {
+        begin.check(&batch)?;
         batch.follows(&mut next_offset)?;
         if batch.last >= offset {
             return Ok(Some(batch));
@@ -246,13 +291,19 @@ pub(crate) async fn read_batches(
     source: &Source,
     wanted: Wanted,
 ) -> io::Result<Option<(Bytes, Offset)>> {
-    let mut position = source.position_before(wanted.from).await?;
+    let mut begin = source.begin_before(wanted.from).await?;
+    let mut position = begin.position;
     let mut next_offset = source.base;
     while position < source.len {
         let len = (source.len - position).min(wanted.max_bytes.saturating_add(SLACK_BYTES));
         let bytes = source.read(position, len as usize).await?;
         if (bytes.len() as u64) < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if begin.ends_with.is_some()
+            && let Some(first) = Located::parse(&bytes, position, source.len)?
+        {
+            begin.check(&first)?;
         }
         let (skipped, first) =
             skip_before(&bytes, position, source.len, wanted.from, &mut next_offset)?;

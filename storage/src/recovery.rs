@@ -47,11 +47,19 @@ pub struct RecoveryReport {
     pub truncated_bytes: u64,
     /// What was wrong with them.
     pub fault: Option<String>,
+    /// Where the log started before, and where it starts now, when the segments between are gone.
+    pub start_lost: Option<(Offset, Offset)>,
 }
 
 impl RecoveryReport {
     pub(crate) fn log_if_notable(&self, dir: &Path) {
         let (log, end) = (dir.display(), self.log_end.0);
+        if let Some((was, start)) = self.start_lost {
+            tracing::warn!(
+                %log, was = was.0, start = start.0,
+                "the first segments of a log are gone, and nothing here deleted them: it starts later than before"
+            );
+        }
         if let Some(fault) = &self.fault {
             let bytes = self.truncated_bytes;
             tracing::warn!(%log, end, bytes, fault, "cut the tail of a log that is not valid");
@@ -111,6 +119,7 @@ pub(crate) async fn load(
             scanned_bytes: 0,
             truncated_bytes: 0,
             fault: None,
+            start_lost: missing::start_lost(first, found).map(|was| (was, first)),
         },
     };
     recovery.run(start, &listing).await?;

@@ -10,7 +10,7 @@ use ringlane_batch::{HighWatermark, Offset, PartitionIndex};
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
 use ringlane_reactor::{Disk, Reactor};
 use ringlane_storage::Log;
-use ringlane_storage::inspect::{PartitionPath, log_recoveries};
+use ringlane_storage::inspect::{LogRecovery, PartitionPath, Reach, log_recoveries, verify_log};
 
 const LOST: &str = "records that were acknowledged are lost";
 
@@ -41,12 +41,51 @@ fn end_after<F: Future<Output = ()> + 'static>(
     done
 }
 
-async fn foretold(disk: &Disk) -> End {
+/// The first segments are gone, and no journal or checkpoint says that anything deleted them.
+#[test]
+fn a_start_that_moves_without_a_deletion_is_told() {
+    let (mut simulation, host) = world(Options::seed(1));
+    let base = simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..100 {
+            append(&log, batch(n)).await;
+        }
+        durable(&log).await;
+        log.checkpoint().await.expect("a good disk");
+        log.segment_end(Offset(0)).0
+    });
+    simulation.crash(host, CrashKind::Process);
+    remove(0)(&mut simulation, host);
+    simulation.block_on(host, move |reactor| async move {
+        let lost = |reach: Reach| (reach.start_lost, reach.first);
+        let told = look(&reactor.disk()).await;
+        assert_eq!(told.reach.clone().map(lost), Some((Some(Offset(0)), Offset(base))));
+        let report = verify_log(&reactor.disk(), &dir(), Some(&told), &|_| ()).await;
+        let said = report.problems.iter().any(|problem| problem.what.contains("started at 0"));
+        assert!(said, "{:?}", report.problems);
+        let manager = manager(&reactor).await;
+        let (log, report) = Log::open(&manager, &dir(), KEY, small()).await.expect("it opens");
+        assert_eq!(report.start_lost, Some((Offset(0), Offset(base))));
+        assert_eq!(log.log_start().0, base);
+        begin(&manager).await;
+        // Said once: the next start knows where it starts.
+        log.delete_records_before(Offset(base + 20), HighWatermark(base + 20)).await.expect("kept");
+        log.close().await.expect("a good disk");
+        let told = look(&reactor.disk()).await.reach.expect("it can be read");
+        assert_eq!(told.start_lost, None, "deleted by who may");
+    });
+}
+
+async fn look(disk: &Disk) -> LogRecovery {
     let (topic, partition, path) = ("orders".to_string(), PartitionIndex(0), dir());
     let partitions = [PartitionPath { topic, partition, path }];
     let data = Path::new("/data");
     let told = log_recoveries(disk, data, &partitions, &|_| true, &|_, _| true, &|_| ()).await;
-    let told = told.expect("a good disk").remove(0);
+    told.expect("a good disk").remove(0)
+}
+
+async fn foretold(disk: &Disk) -> End {
+    let told = look(disk).await;
     told.problem.map_or(Ok(told.reach.expect("it can be read").log_end_offset.0), Err)
 }
 

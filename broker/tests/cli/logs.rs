@@ -251,7 +251,7 @@ fn after_a_clean_stop_a_start_has_nothing_to_do() {
     let bytes = fs::metadata(&last).expect("a file").len();
     let said = json!({
         "topic": "t", "partition": 0, "file": last.display().to_string(), "position": bytes,
-        "recovery_point": 1100, "log_end_offset": 1100, "journal_bytes": 0, "problem": null,
+        "recovery_point": 1100, "log_end_offset": 1100, "journal_bytes": 0, "lost_log_start_offset": null, "problem": null,
         "stray": false,
     });
     assert_eq!((logs.len(), &logs[0]), (2, &said));

@@ -65,6 +65,15 @@ impl<'a> Outlook<'a> {
         self.recovery?.problem.as_deref()
     }
 
+    /// What is wrong with where the log starts: what was recorded, and what there is.
+    pub(super) fn start_problem(&self) -> Option<String> {
+        let reach = self.reach().filter(|_| !self.is_offline())?;
+        let (was, first) = (reach.start_lost?, reach.first);
+        Some(format!(
+            "the log started at {was}, and its first segment begins at {first}: the records between are gone, and nothing here deleted them"
+        ))
+    }
+
     /// What to do about `stretch`.
     pub(super) fn of_batches(&self, stretch: &Stretch) -> Remedy {
         let Stretch { base, position, first, next, is_tail } = *stretch;

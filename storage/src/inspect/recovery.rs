@@ -19,7 +19,7 @@ use crate::meta_properties::{self, MetaProperties};
 use crate::names::{Kind, partition_directory_name};
 use crate::partition_metadata;
 use crate::recovered::{ACCEPTANCE, Basis, FoundLog, Recovered, misplaced};
-use crate::recovery::missing::take_deleted;
+use crate::recovery::missing::{start_lost, take_deleted};
 use crate::segment::{Entry as _, OffsetEntry, TimeEntry};
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
@@ -53,12 +53,14 @@ pub struct Reach {
     pub log_end_offset: Offset,
     /// Bytes of the batches that the journal holds and no checkpoint covers.
     pub journal_bytes: u64,
+    /// Where the log started by what was recorded, if its first segments are gone since and nothing deleted them.
+    pub start_lost: Option<Offset>,
     /// The base offset of the segment in `file`.
     pub(super) base: Offset,
     /// Where the log would start.
     pub(super) log_start: Offset,
     /// The base offset of the first segment that would stay.
-    pub(super) first: Offset,
+    pub first: Offset,
     /// So many bytes of the two indexes of that segment are known to be synced.
     pub(super) index_bytes: (u64, u64),
     /// The leader epochs up to the recovery point, where they are recorded.
@@ -320,6 +322,7 @@ async fn recovery(
         // A log that lost what lay behind its start goes on from there.
         log_end_offset: walked.end.max(log_start),
         journal_bytes: overlay.bytes,
+        start_lost: start_lost(first, &found),
         base: start.base,
         log_start,
         first,

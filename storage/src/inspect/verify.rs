@@ -104,6 +104,9 @@ pub async fn verify_log(
     if let Some(problem) = check.outlook.problem().map(str::to_owned) {
         check.report.add(Problem::new(dir, problem, Remedy::Offline));
     }
+    if let Some(problem) = check.outlook.start_problem() {
+        check.report.add(Problem::new(dir, problem, Remedy::Restore));
+    }
     match disk.list(dir).await {
         Ok(names) => check.files(&names).await,
         Err(error) => {

@@ -34,3 +34,10 @@ fn is_all_deleted(logs: &BTreeSet<Offset>, found: &FoundLog) -> bool {
         && !logs.contains(&record.segment_base)
         && logs.range(found.log_start..).next().is_none()
 }
+
+/// Where the log started by what was recorded, when the first of its segments begins at `first`, behind that: records are lost that
+/// nothing in this directory deleted. A log of which nothing was recorded may come from elsewhere.
+pub(crate) fn start_lost(first: Offset, found: &FoundLog) -> Option<Offset> {
+    let is_recorded = !matches!(found.basis, Basis::Nothing);
+    (is_recorded && first > found.log_start).then_some(found.log_start)
+}

@@ -83,6 +83,12 @@ fn print_table(told: &[Told]) -> Result<(), Failure> {
     print(table.text())?;
     for told in told {
         let name = name(&told.log);
+        let reach = told.log.reach.as_ref();
+        if let Some((was, first)) = reach.and_then(|reach| Some((reach.start_lost?, reach.first))) {
+            print(format!(
+                "{name}: the log started at {was}, and would start at {first}: its first segments are gone, and nothing here deleted them\n"
+            ))?;
+        }
         if let Some(problem) = &told.log.problem {
             print(format!("{name}: {problem}\n"))?;
         }
@@ -108,6 +114,7 @@ fn log_json(told: &Told) -> Value {
         "recovery_point": reach.map(|reach| reach.recovery_point.0),
         "log_end_offset": reach.map(|reach| reach.log_end_offset.0),
         "journal_bytes": reach.map(|reach| reach.journal_bytes),
+        "lost_log_start_offset": reach.and_then(|reach| reach.start_lost).map(|was| was.0),
         "problem": log.problem,
         "stray": told.is_stray(),
     })

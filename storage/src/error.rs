@@ -60,6 +60,8 @@ pub enum StorageError {
         /// Its length.
         bytes: u64,
     },
+    /// Something lies in the log's directory that must not; says what to do.
+    Refused(String),
     /// A round of checkpoints failed: what it was to make durable may not be.
     NotCheckpointed(String),
     /// The log takes no more work: it was closed or deleted, or a write or sync failed earlier.
@@ -101,7 +103,7 @@ impl fmt::Display for StorageError {
                 "no space for {bytes} bytes of journal in {}: make room there, or set ringlane.journal.file.bytes lower (each shard has ringlane.journal.files of these)",
                 path.display()
             ),
-            Self::NotCheckpointed(reason) => f.write_str(reason),
+            Self::NotCheckpointed(reason) | Self::Refused(reason) => f.write_str(reason),
             Self::CopyOnWrite(path) => write!(
                 f,
                 "{} lies on a file system that copies on write: each write of the journal would move its blocks, and the space reserved for them could run out; put the log directory on ext4 or XFS",

@@ -18,6 +18,7 @@ mod target;
 mod unserved;
 mod verify;
 mod walk;
+mod writable;
 
 pub use batch::Batch;
 pub use problem::{Problem, Remedy, unread_sentence};

@@ -8,6 +8,7 @@
 
 mod complete;
 pub(crate) mod missing;
+pub(crate) mod refused;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,9 @@ async fn list(disk: &Disk, dir: &Path) -> Result<Listing, StorageError> {
     let names = swap::list_settled(disk, dir)
         .await
         .map_err(StorageError::io("complete what a compaction left in", dir))?;
+    if let Some(reason) = refused::refused_name(dir, &names) {
+        return Err(StorageError::Refused(reason));
+    }
     let mut listing = Listing::default();
     let mut indexes = Vec::new();
     for DirEntry { name, len, .. } in names.into_iter().filter(|entry| !entry.is_dir) {

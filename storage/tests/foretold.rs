@@ -10,7 +10,9 @@ use ringlane_batch::{HighWatermark, Offset, PartitionIndex};
 use ringlane_reactor::sim::{CrashKind, HostId, Options, Simulation};
 use ringlane_reactor::{Disk, Reactor};
 use ringlane_storage::Log;
-use ringlane_storage::inspect::{LogRecovery, PartitionPath, Reach, log_recoveries, verify_log};
+use ringlane_storage::inspect::{
+    LogRecovery, PartitionPath, Reach, Remedy, log_recoveries, verify_log,
+};
 
 const LOST: &str = "records that were acknowledged are lost";
 
@@ -39,6 +41,87 @@ fn end_after<F: Future<Output = ()> + 'static>(
         _ => assert_eq!(said, done, "what was said, and what was done"),
     }
     done
+}
+
+/// Says so where a start refuses the log because of what lies in its directory.
+fn refused_for(harm: impl FnOnce(&mut Simulation, HostId), because: &str) {
+    let end = end_after(lived, harm);
+    assert!(end.as_ref().is_err_and(|reason| reason.contains(because)), "{end:?}");
+}
+
+#[test]
+fn a_directory_in_the_place_of_an_index_is_told() {
+    for kind in ["index", "timeindex"] {
+        let path = segment(0).with_extension(kind);
+        let harm = |simulation: &mut Simulation, host| {
+            simulation.remove_file(host, &path).expect("it is there");
+            simulation.create_dir(host, &path).expect("nothing is there");
+        };
+        refused_for(harm, "is a directory");
+    }
+}
+
+#[test]
+fn a_swap_that_is_none_is_told() {
+    for bytes in [&b""[..], &[0x5a; 5000]] {
+        let harm = |simulation: &mut Simulation, host| {
+            let path = segment(0).with_extension("log.swap");
+            simulation.write_file(host, path, bytes).expect("written");
+        };
+        refused_for(harm, "is no segment that a compaction left");
+    }
+}
+
+/// A start cannot write there, and serves nothing of the directory.
+#[test]
+fn a_journal_that_cannot_be_written_is_told() {
+    for path in ["/data/journal/shard-0-0.journal", CHECKPOINT] {
+        let (mut simulation, host) = world(Options::seed(1));
+        simulation.block_on(host, |reactor| async move {
+            let log = create(&reactor, small()).await;
+            lived(reactor, log).await;
+        });
+        simulation.crash(host, CrashKind::Process);
+        simulation.seal(host, path).expect("it is there");
+        simulation.block_on(host, move |reactor| async move {
+            let told = look(&reactor.disk()).await.problem.expect("a start ends there");
+            assert!(told.contains(path) && told.contains("cannot be written"), "{told}");
+        });
+    }
+}
+
+/// Once it was removed, as the remedy says, nothing is wrong any more; a start leaves it as it is.
+#[test]
+fn a_damaged_snapshot_is_to_be_removed() {
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, |reactor| async move {
+        let log = create(&reactor, small()).await;
+        for n in 0..60 {
+            append(&log, batch(n)).await;
+        }
+        log.close().await.expect("a good disk");
+    });
+    let snapshot = |name: &String| name.ends_with(".snapshot");
+    let path = simulation.files(host).into_iter().find(snapshot).expect("one a segment");
+    simulation.write_file(host, &path, b"no snapshot").expect("written");
+    for _ in 0..2 {
+        let problems = simulation.block_on(host, |reactor| async move {
+            let told = look(&reactor.disk()).await;
+            verify_log(&reactor.disk(), &dir(), Some(&told), &|_| ()).await.problems
+        });
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].remedy, Remedy::Remove);
+        simulation.block_on(host, |reactor| async move {
+            open(&reactor, small()).await.close().await.expect("a good disk");
+        });
+    }
+    simulation.remove_file(host, &path).expect("it is there");
+    simulation.block_on(host, |reactor| async move {
+        open(&reactor, small()).await.close().await.expect("a good disk");
+        let told = look(&reactor.disk()).await;
+        let problems = verify_log(&reactor.disk(), &dir(), Some(&told), &|_| ()).await.problems;
+        assert_eq!(problems, []);
+    });
 }
 
 /// The first segments are gone, and no journal or checkpoint says that anything deleted them.

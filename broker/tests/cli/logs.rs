@@ -365,6 +365,28 @@ fn a_start_does_what_recovery_said() {
     assert!(data.join(format!("v-0.{id}-stray")).exists() && !data.join("v-0").exists());
 }
 
+/// What a start would take for an empty segment, or write past the log directory's file system.
+#[test]
+fn a_segment_that_is_a_symbolic_link_is_refused_as_recovery_said() {
+    let (directory, data) = stopped();
+    let segment = segments(&data)[1].clone();
+    let elsewhere = directory.path("elsewhere.log");
+    fs::rename(&segment, &elsewhere).expect("moved");
+    std::os::unix::fs::symlink(&elsewhere, &segment).expect("a link");
+    let ended = log(&["recovery", "--json"], &data);
+    let logs: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    let problem = logs[0]["problem"].as_str().expect("text");
+    assert!(problem.contains("is a symbolic link"), "{problem}");
+    assert_eq!(logs[1]["problem"], Value::Null);
+
+    let broker = Broker::start_in(directory, Vec::new());
+    assert!(broker.log().contains(problem), "{}", broker.log());
+    let consume = |topic| ["consume", topic, "--until-end", "--timeout", "2"];
+    let ended = end(command(&broker, &consume("t")), b"");
+    assert_ne!(ended.code, Some(0), "an offline log is not served");
+    assert_eq!(run(&broker, &consume("u")).lines().count(), 100);
+}
+
 #[test]
 fn recovery_knows_strays_by_the_controllers_data_alone() {
     let (_directory, data) = stopped();

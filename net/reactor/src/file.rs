@@ -46,6 +46,8 @@ pub struct DirEntry {
     pub name: String,
     /// Whether it is a directory.
     pub is_dir: bool,
+    /// Whether it is a symbolic link, wherever that leads.
+    pub is_link: bool,
     /// Length of a file in bytes; 0 for what is none.
     pub len: u64,
 }

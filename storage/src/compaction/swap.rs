@@ -105,6 +105,16 @@ pub(crate) async fn list_settled(disk: &Disk, dir: &Path) -> io::Result<Vec<DirE
     disk.list(dir).await
 }
 
+/// Why a start could not complete what a compaction left among `names`, if it could not.
+pub(crate) async fn refused(disk: &Disk, dir: &Path, names: &[DirEntry]) -> Option<String> {
+    for base in names.iter().filter_map(|entry| swapped_log(&entry.name)) {
+        if let Err(error) = end_of(disk, dir, base).await {
+            return Some(error.to_string());
+        }
+    }
+    None
+}
+
 /// The base of the segment whose log is called `name`, if that decides a swap.
 fn swapped_log(name: &str) -> Option<Offset> {
     let parsed = name.strip_suffix(SWAP).and_then(Kind::parse);

@@ -127,6 +127,16 @@ impl<'a> Outlook<'a> {
         if is_built_anew { Remedy::Start } else { Remedy::RebuildIndex }
     }
 
+    /// What to do about a damaged snapshot that was taken at `offset`: behind the segment in which it begins to look a start takes
+    /// them anew, or removes them.
+    pub(super) fn of_snapshot(&self, offset: Offset) -> Remedy {
+        let reach = self.reach().filter(|_| !self.is_offline());
+        match reach.is_some_and(|reach| offset > reach.base) {
+            true => Remedy::Start,
+            false => Remedy::Remove,
+        }
+    }
+
     /// What is wrong with the leader epoch `epoch` of the batch at `offset`, which comes after one of `before`. Behind the
     /// recovery point nothing is said: a start writes the journal's batches over those.
     pub(super) fn epoch_problem(

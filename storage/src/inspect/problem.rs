@@ -9,10 +9,12 @@ use crate::error::StorageError;
 /// What to do about a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// A start of the broker mends it: the tail of the newest segment, a snapshot.
+    /// A start of the broker mends it: the tail of the newest segment, say.
     Start,
     /// The index can be built from the batches.
     RebuildIndex,
+    /// Nothing needs the file, and no start removes it.
+    Remove,
     /// The bytes are lost here.
     Restore,
     /// A start ends the log there: what comes behind was never known to be synced, and nothing else has it.
@@ -31,6 +33,7 @@ impl Remedy {
         match self {
             Self::Start => "start",
             Self::RebuildIndex => "rebuild-index",
+            Self::Remove => "remove",
             Self::Restore => "restore",
             Self::Cut => "cut",
             Self::Offline => "offline",
@@ -45,6 +48,9 @@ impl fmt::Display for Remedy {
         f.write_str(match self {
             Self::Start => "a start of the broker mends it",
             Self::RebuildIndex => "`ringlane log index --rebuild` mends it while the broker is stopped",
+            Self::Remove => {
+                "remove it while the broker is stopped: only a truncation would read it, and does with an earlier one"
+            }
             Self::Restore => {
                 "what is lost must come from a backup or from where it was produced; the broker serves the rest"
             }

@@ -11,6 +11,7 @@ use ringlane_reactor::Disk;
 use super::overlay::{Overlay, Start};
 use super::problem::unread_sentence;
 use super::target::PartitionPath;
+use super::writable;
 use crate::error::StorageError;
 use crate::journal::{Damage, Entry, Reader};
 use crate::leader_epochs::LeaderEpochs;
@@ -20,6 +21,7 @@ use crate::names::{Kind, partition_directory_name};
 use crate::partition_metadata;
 use crate::recovered::{ACCEPTANCE, Basis, FoundLog, Recovered, misplaced};
 use crate::recovery::missing::{start_lost, take_deleted};
+use crate::recovery::refused::refused;
 use crate::segment::{Entry as _, OffsetEntry, TimeEntry};
 use crate::shard_checkpoint::{LogKey, Record, journal_directory};
 
@@ -123,6 +125,10 @@ pub async fn log_recoveries(
         journals.read(directory, shard).await?;
     }
     journals.read_kept().await?;
+    let refusal = match journals.refusal() {
+        Some(refusal) => Some(refusal),
+        None => writable::refused(disk, directory, &recovered).await?,
+    };
     for (partition, topic_id) in whole {
         if !wanted(partition) {
             recoveries.push(LogRecovery::unfollowed(partition, Some(topic_id)));
@@ -137,7 +143,7 @@ pub async fn log_recoveries(
             LogRecovery::unread(partition, Some(topic_id), unread_sentence(&error))
         });
         if is_log {
-            let damage = overlay.problem().or_else(|| journals.refusal());
+            let damage = overlay.problem().or_else(|| refusal.clone());
             let problem = damage.or_else(|| same_log(partition, &named[&key]));
             found.problem = problem.or(found.problem);
         }
@@ -292,6 +298,8 @@ async fn recovery(
     progress: &dyn Fn(u64),
 ) -> Result<LogRecovery, StorageError> {
     let dir = &partition.path;
+    let names = disk.list(dir).await.map_err(StorageError::io("list", dir))?;
+    let refused = refused(disk, dir, &names).await;
     let cut = overlay.lowest_cut.map(|cut| cut.offset);
     let found = FoundLog::of(record, overlay.log_sequence, overlay.log_start, cut);
     let log_start = found.log_start;
@@ -337,7 +345,7 @@ async fn recovery(
         partition: partition.partition,
         topic_id: Some(topic_id),
         reach: Some(reach),
-        problem: missing.map(str::to_string).or(walked.problem),
+        problem: refused.or(missing.map(str::to_string)).or(walked.problem),
     })
 }
 

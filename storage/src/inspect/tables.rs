@@ -139,7 +139,7 @@ pub async fn producers(
     let bytes = read.map_err(StorageError::io("read", path))?;
     let state = match producer_state::decode(&bytes, 0) {
         Ok(state) => state,
-        Err(what) => return Ok(Err(Problem::new(path, what, Remedy::Start))),
+        Err(what) => return Ok(Err(Problem::new(path, what, Remedy::Remove))),
     };
     Ok(Ok(state.inspect().collect()))
 }

@@ -283,7 +283,10 @@ impl Check<'_> {
             let path = Kind::ProducerSnapshot.path(self.dir, offset);
             match producers(self.disk, &path).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(problem)) => self.report.add(problem),
+                Ok(Err(problem)) => {
+                    let remedy = self.outlook.of_snapshot(offset);
+                    self.report.add(Problem { remedy, ..problem });
+                }
                 Err(error) => self.report.add(Problem::unread(&error, &path)),
             }
             if offset > end && !self.sequence.is_unread {

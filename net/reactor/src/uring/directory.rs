@@ -106,7 +106,8 @@ impl Shard {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            names.push(DirEntry { name, is_dir: kind.is_dir(), len });
+            let (is_dir, is_link) = (kind.is_dir(), kind.is_symlink());
+            names.push(DirEntry { name, is_dir, is_link, len });
         }
         names.sort();
         Ok(names)

@@ -286,7 +286,7 @@ impl Disk {
         let entries = names.into_iter().map(|(name, is_dir)| {
             let file = self.tree.find(&path.join(&name))?;
             let len = if is_dir { 0 } else { self.len(file)? };
-            Ok(DirEntry { name, is_dir, len })
+            Ok(DirEntry { name, is_dir, is_link: false, len })
         });
         entries.collect()
     }

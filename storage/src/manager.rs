@@ -222,16 +222,20 @@ impl LogManager {
     /// used twice, it would find the old ones behind the new ones and take what lies between for lost.
     async fn let_go_of_groups(&self) -> bool {
         let Some(journal) = self.0.journal.get() else { return true };
-        {
+        let next_group = journal.trimmed_to_after(journal.mark());
+        let is_recorded = {
             let mut checkpoint = self.0.checkpoint.borrow_mut();
-            checkpoint.first_group = journal.trimmed_to_after(journal.mark());
             (checkpoint.extent, checkpoint.shards) = (Extent::default(), 0);
+            std::mem::replace(&mut checkpoint.first_group, next_group) == next_group
+        };
+        match self.write_checkpoint_file().await {
+            Err(error) if !is_recorded => {
+                tracing::warn!(%error, "the journal's end is not recorded: the next start checks every log");
+                false
+            }
+            // What it says of the files is still true, and not asked for after a clean stop.
+            _ => true,
         }
-        let written = self.write_checkpoint_file().await;
-        if let Err(error) = &written {
-            tracing::warn!(%error, "the journal's end is not recorded: the next start checks every log");
-        }
-        written.is_ok()
     }
 
     /// A log that was opened or created here, and from now on belongs to the rounds.

@@ -44,8 +44,7 @@ pub struct DirectBuffer {
 
 impl DirectBuffer {
     pub(crate) fn new(reactor: &Reactor, len: usize) -> Self {
-        let blocks = len.div_ceil(DirectFile::BLOCK_BYTES).max(1);
-        let bytes = AlignedBytes::new(blocks * DirectFile::BLOCK_BYTES);
+        let Self { bytes, .. } = Self::unregistered(len);
         let registration = match &reactor.0 {
             Side::Uring(shard) => {
                 let (start, len) = (bytes.start.as_ptr(), bytes.layout.size());
@@ -55,6 +54,12 @@ impl DirectBuffer {
             Side::Sim(_) => None,
         };
         Self { registration, bytes }
+    }
+
+    /// One that no ring knows: for reads, which are few and large.
+    pub fn unregistered(len: usize) -> Self {
+        let blocks = len.div_ceil(DirectFile::BLOCK_BYTES).max(1);
+        Self { registration: None, bytes: AlignedBytes::new(blocks * DirectFile::BLOCK_BYTES) }
     }
 
     /// Its place in the table of `shard`'s ring; a buffer of another ring has none there.
@@ -73,7 +78,8 @@ impl Deref for DirectBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: that much was allocated and zeroed, and the borrow of self keeps writers away. The kernel only reads it.
+        // SAFETY: that much was allocated and zeroed, and the borrow of self keeps writers away. The kernel writes to it in
+        // reads alone, which own it.
         unsafe { slice::from_raw_parts(self.bytes.start.as_ptr(), self.bytes.layout.size()) }
     }
 }
@@ -179,6 +185,30 @@ impl DirectFile {
         self.write_blocks(buffer, len, offset, false).await
     }
 
+    /// Reads into `buffer[..len]` from `offset`, past the page cache; gives the count, less than `len` only at the end of the
+    /// file, and the buffer back.
+    ///
+    /// # Errors
+    /// As preadv2(2), with the buffer.
+    ///
+    /// # Panics
+    /// As [`Self::write_durable`].
+    pub async fn read(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+    ) -> (io::Result<usize>, DirectBuffer) {
+        Self::check_blocks(&buffer, len, offset);
+        self.file.read_direct(buffer, len, offset).await
+    }
+
+    fn check_blocks(buffer: &DirectBuffer, len: usize, offset: u64) {
+        assert!(len.is_multiple_of(Self::BLOCK_BYTES), "{len} bytes are not whole blocks");
+        assert!(offset.is_multiple_of(Self::BLOCK_BYTES as u64), "{offset} starts no block");
+        assert!(len <= buffer.len(), "{len} bytes of a buffer of {}", buffer.len());
+    }
+
     async fn write_blocks(
         &self,
         buffer: DirectBuffer,
@@ -186,9 +216,7 @@ impl DirectFile {
         offset: u64,
         durable: bool,
     ) -> (io::Result<()>, DirectBuffer) {
-        assert!(len.is_multiple_of(Self::BLOCK_BYTES), "{len} bytes are not whole blocks");
-        assert!(offset.is_multiple_of(Self::BLOCK_BYTES as u64), "{offset} starts no block");
-        assert!(len <= buffer.len(), "{len} bytes of a buffer of {}", buffer.len());
+        Self::check_blocks(&buffer, len, offset);
         self.file.write_direct(buffer, len, offset, durable).await
     }
 

@@ -365,7 +365,7 @@ impl File {
         either!(&self.0, FileSide, file => file.len())
     }
 
-    /// From now on [`Self::write_direct`] bypasses the page cache, if the answer is true.
+    /// From now on [`Self::write_direct`] and [`Self::read_direct`] bypass the page cache, if the answer is true.
     pub(crate) fn bypass_page_cache(&self) -> io::Result<bool> {
         match &self.0 {
             FileSide::Uring(file) => file.bypass_page_cache(),
@@ -384,6 +384,16 @@ impl File {
     }
 
     /// See [`DirectFile`].
+    /// See [`DirectFile::read`].
+    pub(crate) async fn read_direct(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+    ) -> (io::Result<usize>, DirectBuffer) {
+        either!(&self.0, FileSide, file => file.read_direct(buffer, len, offset).await)
+    }
+
     pub(crate) async fn write_direct(
         &self,
         buffer: DirectBuffer,

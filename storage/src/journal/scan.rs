@@ -5,12 +5,13 @@
 
 mod extent;
 mod locate;
+mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ringlane_reactor::{Disk, File, OpenOptions};
+use ringlane_reactor::{DirectFile, Disk, OpenOptions};
 
 use super::format::{
     BLOCK_BYTES, Entry, GroupBuilder, GroupHeader, GroupView, ListedLog, parse_group,
@@ -19,6 +20,7 @@ use super::names::{file_path, journals};
 use crate::error::StorageError;
 pub use extent::Extent;
 use locate::locate;
+use window::Window;
 
 /// How far the next writer's sequence lies above all that was found. Above one group at least, so that what a torn group
 /// left behind is no part of a new one; more, so that headers lost to a fault do not matter either.
@@ -57,7 +59,8 @@ pub struct Reader {
     dir: PathBuf,
     shard: u16,
     /// With the length of each.
-    files: BTreeMap<u32, (File, u64)>,
+    files: BTreeMap<u32, (DirectFile, u64)>,
+    window: Window,
     /// Files with no group of their own, and whose they begin with.
     exchanged: BTreeMap<u32, (u16, u32)>,
     from: u64,
@@ -90,12 +93,13 @@ impl Reader {
         let numbers = journals(disk, dir).await?.into_iter().find(|found| found.shard == shard);
         let (mut files, mut groups) = (BTreeMap::new(), Vec::new());
         let mut exchanged = BTreeMap::new();
+        let mut window = Window::new();
         for number in numbers.map(|found| found.files).unwrap_or_default() {
             let path = file_path(dir, shard, number);
-            let file = disk.open(&path, OpenOptions::READ).await;
+            let file = disk.open_direct(&path, OpenOptions::READ).await;
             let file = file.map_err(StorageError::io("open", &path))?;
             let len = file.len().map_err(StorageError::io("read the length of", &path))?;
-            let located = locate(&file, &path, (shard, number)).await?;
+            let located = locate((&file, len), &path, (shard, number), &mut window).await?;
             let elsewhere = located.elsewhere.filter(|_| located.groups.is_empty());
             exchanged.extend(elsewhere.map(|other| (number, other)));
             groups.extend(located.groups);
@@ -117,6 +121,7 @@ impl Reader {
             dir: dir.to_path_buf(),
             shard,
             files,
+            window,
             exchanged,
             from,
             last_group,
@@ -185,14 +190,15 @@ impl Reader {
     }
 
     /// The logs whose entries are not all readable in `view`, by what the group behind it says.
-    async fn damage_in(&self, view: &GroupView<'_>) -> Result<Damage, StorageError> {
+    async fn damage_in(&mut self, view: &GroupView<'_>) -> Result<Damage, StorageError> {
         let sequence = view.header().sequence;
         let groups = sequence..sequence + 1;
         let Some(next) = self.groups.front().filter(|next| next.sequence == groups.end) else {
             return Ok(Damage { groups, logs: None });
         };
         let head_bytes = GroupBuilder::least_bytes(next.listed_logs as usize);
-        let bytes = self.read(next, head_bytes).await?;
+        let next = *next;
+        let bytes = self.read(&next, head_bytes).await?;
         let listed = next.logs_in(&bytes).ok();
         let mut readable: BTreeMap<_, u32> = BTreeMap::new();
         for entry in view.entries().entries {
@@ -207,12 +213,13 @@ impl Reader {
     }
 
     /// The first `len` bytes of a group; they lie within its file, which may have been cut since.
-    async fn read(&self, header: &GroupHeader, len: usize) -> Result<Vec<u8>, StorageError> {
+    async fn read(&mut self, header: &GroupHeader, len: usize) -> Result<Vec<u8>, StorageError> {
         let at = u64::from(header.place.block) * BLOCK_BYTES as u64;
-        let (file, _) = &self.files[&header.place.file];
-        let read = file.read_at(vec![0; len], at).await;
-        let path = file_path(&self.dir, self.shard, header.place.file);
-        read.map_err(StorageError::io("read", &path))
+        let number = header.place.file;
+        let (file, _) = &self.files[&number];
+        let read = self.window.read(number, file, at, len).await;
+        let path = file_path(&self.dir, self.shard, number);
+        Ok(read.map_err(StorageError::io("read", &path))?.to_vec())
     }
 }
 

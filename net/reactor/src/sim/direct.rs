@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::disk::Disk;
 use super::file::{File, Op};
 use super::shard::Shard;
 use crate::direct::DirectBuffer;
@@ -45,6 +46,20 @@ impl File {
         durable: bool,
     ) -> (io::Result<()>, DirectBuffer) {
         (self.write_in_time(&buffer[..len], offset, durable).await, buffer)
+    }
+
+    pub(crate) async fn read_direct(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+    ) -> (io::Result<usize>, DirectBuffer) {
+        let (shard, inode) = (&self.0.shard, self.0.inode);
+        let mut buffer = buffer;
+        let target = &mut buffer[..len];
+        let read = |disk: &mut Disk| disk.read(inode, offset, target);
+        let read = shard.device(Op::Read, [inode, offset, len as u64], read).await;
+        (read, buffer)
     }
 
     pub(crate) async fn write_behind(&self, bytes: Rc<Vec<u8>>, offset: u64) -> io::Result<()> {

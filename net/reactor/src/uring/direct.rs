@@ -8,7 +8,7 @@ use io_uring::squeue::Entry;
 use io_uring::types::Fd;
 
 use super::file::{File, TRANSFER_BYTES_MAX, is_any, position, uninterrupted};
-use crate::direct::DirectBuffer;
+use crate::direct::{DirectBuffer, DirectFile};
 
 /// What one operation of a hint covers at most: its length is 32 bits wide.
 const WRITE_BACK_BYTES_MAX: u64 = 1 << 30;
@@ -61,6 +61,37 @@ impl File {
             }
         }
         (Ok(()), buffer)
+    }
+
+    pub(crate) async fn read_direct(
+        &self,
+        buffer: DirectBuffer,
+        len: usize,
+        offset: u64,
+    ) -> (io::Result<usize>, DirectBuffer) {
+        let (mut buffer, mut done) = (buffer, 0);
+        while done < len {
+            let part = &mut buffer[done..len];
+            let (start, most) = (part.as_mut_ptr(), part.len().min(TRANSFER_BYTES_MAX) as u32);
+            let read = opcode::Read::new(Fd(self.fd.as_raw_fd()), start, most);
+            let read = read.offset(offset + done as u64).build();
+            // SAFETY: the buffer does not move, and it and the descriptor belong to the operation.
+            let operation = unsafe { self.shard.start(read, (buffer, self.fd.clone())) };
+            let (read, (back, _)) = operation.await;
+            buffer = back;
+            match read {
+                Ok(read) => {
+                    done += read as usize;
+                    // A part of a block is the last one, and the next offset would start none.
+                    if read == 0 || !done.is_multiple_of(DirectFile::BLOCK_BYTES) {
+                        break;
+                    }
+                }
+                Err(error) if is_any(&error, &[libc::EINTR, libc::EAGAIN]) => {}
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(done), buffer)
     }
 
     /// One write of `buffer[range]`, as much of it as one operation takes; `offset` is that of the buffer's start.

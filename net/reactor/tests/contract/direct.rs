@@ -13,6 +13,7 @@ use crate::setting::{Setting, contract};
 
 contract!(on 1:
     a_durable_write_is_read_through_the_page_cache,
+    a_direct_read_is_short_only_at_the_end,
     a_buffer_is_zeros_of_whole_blocks,
     what_is_not_whole_blocks_panics,
     more_buffers_than_the_ring_has_places_for_take_turns,
@@ -66,6 +67,22 @@ async fn a_durable_write_is_read_through_the_page_cache(setting: Setting) {
     let firsts: Vec<u8> = content.chunks(BLOCK).map(|block| block[0]).collect();
     assert_eq!(firsts, [1, 1, 2, 1, 0, 0, 2, 2]);
     assert_eq!(file.len().expect("has a length"), 8 * BLOCK as u64);
+}
+
+async fn a_direct_read_is_short_only_at_the_end(setting: Setting) {
+    let path = setting.path("file");
+    let file = setting.disk().open(&path, OpenOptions::CREATE_NEW).await.expect("is created");
+    let content: Vec<u8> = (0..3 * BLOCK + 100).map(|at| (at / 100) as u8).collect();
+    file.write_at(&content, 0).expect("is written");
+    let direct = setting.disk().open_direct(&path, OpenOptions::READ).await.expect("opens");
+    let mut buffer = DirectBuffer::unregistered(4 * BLOCK);
+    for (offset, len) in [(0, BLOCK), (BLOCK, 2 * BLOCK), (BLOCK, 3 * BLOCK), (4 * BLOCK, BLOCK)] {
+        let (read, back) = direct.read(buffer, len, offset as u64).await;
+        let end = content.len().min(offset + len);
+        let wanted = content.get(offset..end).unwrap_or_default();
+        assert_eq!(&back[..read.expect("is read")], wanted, "{len} bytes at {offset}");
+        buffer = back;
+    }
 }
 
 async fn a_buffer_is_zeros_of_whole_blocks(setting: Setting) {

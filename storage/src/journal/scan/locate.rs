@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use ringlane_reactor::File;
+use ringlane_reactor::DirectFile;
 
 use super::super::format::{BLOCK_BYTES, Fault, GROUP_HEADER_BYTES, GroupHeader, Place};
+use super::window::Window;
 use crate::error::StorageError;
-
-/// The bytes of one read.
-const WINDOW_BYTES: u64 = 128 * 1024;
 
 /// The headers in a file.
 #[derive(Default)]
@@ -25,26 +23,22 @@ pub(super) struct Located {
 /// Groups are written one behind the other from the file's start, so whatever lies inside a group's length is older than
 /// its header: nothing is missed by stepping over it.
 pub(super) async fn locate(
-    file: &File,
+    (file, len): (&DirectFile, u64),
     path: &Path,
     (shard, number): (u16, u32),
+    window: &mut Window,
 ) -> Result<Located, StorageError> {
-    let len = file.len().map_err(StorageError::io("read the length of", path))?;
     let mut found = Located::default();
-    let (mut window, mut window_at, mut at) = (Vec::new(), 0, 0);
+    let mut at = 0;
     while at + (GROUP_HEADER_BYTES as u64) <= len {
-        if at + (GROUP_HEADER_BYTES as u64) > window_at + window.len() as u64 {
-            let wanted = WINDOW_BYTES.min(len - at) as usize;
-            let read = file.read_at(vec![0; wanted], at).await;
-            window = read.map_err(StorageError::io("read", path))?;
-            window_at = at;
-            if window.len() < GROUP_HEADER_BYTES {
-                break;
-            }
+        let head = window.read(number, file, at, GROUP_HEADER_BYTES).await;
+        let head = head.map_err(StorageError::io("read", path))?;
+        if head.len() < GROUP_HEADER_BYTES {
+            break;
         }
         let Ok(block) = u32::try_from(at / BLOCK_BYTES as u64) else { break };
         let place = Place { file: number, block };
-        at = match GroupHeader::parse(&window[(at - window_at) as usize..]) {
+        at = match GroupHeader::parse(head) {
             Ok(header) if is_here(&header, shard, place, len - at) => {
                 found.groups.push(header);
                 at + header.padded_bytes()

@@ -127,11 +127,10 @@ impl<'a> Outlook<'a> {
         if is_built_anew { Remedy::Start } else { Remedy::RebuildIndex }
     }
 
-    /// What to do about a damaged snapshot that was taken at `offset`: behind the segment in which it begins to look a start takes
-    /// them anew, or removes them.
+    /// What to do about a damaged snapshot that was taken at `offset`.
     pub(super) fn of_snapshot(&self, offset: Offset) -> Remedy {
         let reach = self.reach().filter(|_| !self.is_offline());
-        match reach.is_some_and(|reach| offset > reach.base) {
+        match reach.is_some_and(|reach| offset >= reach.snapshots_from) {
             true => Remedy::Start,
             false => Remedy::Remove,
         }

@@ -63,6 +63,8 @@ pub struct Reach {
     pub(super) log_start: Offset,
     /// The base offset of the first segment that would stay.
     pub first: Offset,
+    /// A damaged snapshot from here on is written anew, or removed.
+    pub(super) snapshots_from: Offset,
     /// So many bytes of the two indexes of that segment are known to be synced.
     pub(super) index_bytes: (u64, u64),
     /// The leader epochs up to the recovery point, where they are recorded.
@@ -334,6 +336,7 @@ async fn recovery(
         base: start.base,
         log_start,
         first,
+        snapshots_from: snapshots_from(&found.basis, start, first),
         index_bytes,
         epochs: match &found.basis {
             Basis::Record(record) => record.epochs.clone(),
@@ -360,6 +363,18 @@ fn start_of(basis: &Basis, overlay: &Overlay, first: Offset) -> Start {
             start_at(record)
         }
         _ => Start::of_segment(first),
+    }
+}
+
+/// From where on damaged snapshots do not stay, where the check begins at `start` (`recovery/start.rs`).
+fn snapshots_from(basis: &Basis, start: Start, first: Offset) -> Offset {
+    match basis {
+        // The newest that can be used is where it begins, and those behind it go.
+        Basis::Truncation(_) => Offset::ZERO,
+        Basis::Record(record) if start != start_at(record) => {
+            if first == record.recovery_point.offset() { first } else { first.plus(1) }
+        }
+        _ => start.base.plus(1),
     }
 }
 

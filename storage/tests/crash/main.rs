@@ -25,6 +25,8 @@ use roles::Role;
 use world::{Life, World};
 
 const SEEDS: u64 = 300;
+/// 9164 and 12514: `log verify` left to the operator a torn snapshot that the start removes, or writes anew.
+const FOUND: [u64; 2] = [9164, 12514];
 const LIVES: usize = 4;
 const STEPS: usize = 90;
 /// A cut falls on one of so many operations of a life.
@@ -44,5 +46,5 @@ fn run(seed: u64) {
 
 #[test]
 fn a_crash_takes_nothing_that_was_told() {
-    common::each_seed("crash", seeds(SEEDS), run);
+    common::each_seed("crash", seeds(SEEDS).chain(FOUND), run);
 }

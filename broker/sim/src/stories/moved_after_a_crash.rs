@@ -1,32 +1,19 @@
 //! A log is moved to another log directory after a crash, without the journal that has its last records: it is not served
 //! without them, and is whole again where it came from, or goes on without them when somebody says so.
 
-use ringlane_reactor::sim::{CrashKind, Options};
+use ringlane_reactor::sim::CrashKind;
 use ringlane_wire::ErrorCode;
 
 use super::SEEDS;
-use super::same_log_twice::{PARTITIONS, files_in, put_all, second, values_of};
-use crate::client::TopicSpec;
+use super::same_log_twice::{files_in, lived_in_two, put_all, values_of};
 use crate::cluster::Cluster;
 
-/// What one partition in the second directory holds: two records in its segment, four with the journal.
+/// What each partition holds.
 const ALL: [&str; 4] = ["one", "two", "three", "four"];
 
 /// The broker has lost power, and the partition has been moved to the first directory.
 fn moved(seed: u64) -> (Cluster, i32) {
-    let mut cluster = Cluster::new(Options::seed(seed), 2, &["log.dirs=/data,/second"]);
-    cluster.start();
-    let created = cluster.client(move |mut client| async move {
-        client.create_topic(&TopicSpec::durable("orders", PARTITIONS)).await
-    });
-    created.expect("nothing keeps it from being created");
-    put_all(&mut cluster, &["one", "two"]);
-    // The stop records the log; what follows only the journal has.
-    cluster.stop();
-    cluster.start();
-    put_all(&mut cluster, &["three", "four"]);
-    cluster.crash(CrashKind::Power);
-    let partition = second(&cluster);
+    let (mut cluster, partition) = lived_in_two(seed);
     rename(&mut cluster, &format!("/second/orders-{partition}/"), "/data/");
     (cluster, partition)
 }

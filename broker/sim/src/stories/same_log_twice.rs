@@ -10,7 +10,7 @@ use super::SEEDS;
 use crate::client::{Acks, Client, Failure, ProduceSpec, TopicSpec, batch_of};
 use crate::cluster::Cluster;
 
-pub(super) const PARTITIONS: i32 = 2;
+const PARTITIONS: i32 = 2;
 
 async fn put(client: &mut Client, partition: i32, value: &str) -> Result<i64, Failure> {
     let batch = batch_of(&[value.as_bytes().to_vec()], Codec::None, None);
@@ -41,7 +41,7 @@ pub(super) fn files_in(cluster: &Cluster, directory: &str) -> Vec<String> {
 }
 
 /// The partition that lives in the second directory.
-pub(super) fn second(cluster: &Cluster) -> i32 {
+fn second(cluster: &Cluster) -> i32 {
     let of =
         |partition: &i32| !files_in(cluster, &format!("/second/orders-{partition}/")).is_empty();
     let found: BTreeSet<i32> = (0..PARTITIONS).filter(of).collect();
@@ -49,23 +49,30 @@ pub(super) fn second(cluster: &Cluster) -> i32 {
     found.into_iter().next().expect("one")
 }
 
+/// A broker of two directories that has lost power, and the partition that lives in the second: two records in its segment, four with
+/// the journal.
+pub(super) fn lived_in_two(seed: u64) -> (Cluster, i32) {
+    let mut cluster = Cluster::new(Options::seed(seed), 2, &["log.dirs=/data,/second"]);
+    cluster.start();
+    let created = cluster.client(move |mut client| async move {
+        client.create_topic(&TopicSpec::durable("orders", PARTITIONS)).await
+    });
+    created.expect("nothing keeps it from being created");
+    put_all(&mut cluster, &["one", "two"]);
+    // The stop records the log; what follows only the journal has.
+    cluster.stop();
+    cluster.start();
+    put_all(&mut cluster, &["three", "four"]);
+    cluster.crash(CrashKind::Power);
+    let partition = second(&cluster);
+    (cluster, partition)
+}
+
 #[test]
 fn the_one_that_is_not_served_loses_nothing() {
     for seed in SEEDS {
-        let mut cluster = Cluster::new(Options::seed(seed), 2, &["log.dirs=/data,/second"]);
+        let (mut cluster, partition) = lived_in_two(seed);
         let host = cluster.broker;
-        cluster.start();
-        let created = cluster.client(move |mut client| async move {
-            client.create_topic(&TopicSpec::durable("orders", PARTITIONS)).await
-        });
-        created.expect("nothing keeps it from being created");
-        put_all(&mut cluster, &["one", "two"]);
-        // The stop records the log; what follows only the journal has.
-        cluster.stop();
-        cluster.start();
-        put_all(&mut cluster, &["three", "four"]);
-        cluster.crash(CrashKind::Power);
-        let partition = second(&cluster);
         let copy = format!("/data/orders-{partition}/");
         for path in files_in(&cluster, &format!("/second/orders-{partition}/")) {
             let content = cluster.simulation.read_file(host, &path).expect("it is there");

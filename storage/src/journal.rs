@@ -267,7 +267,7 @@ impl Journal {
     }
 
     /// Whether the next group waits for a round to free a file.
-    pub fn waits_for_file(&self) -> bool {
+    pub(crate) fn waits_for_file(&self) -> bool {
         self.0.state.borrow().waiting_for_file
     }
 

@@ -229,7 +229,7 @@ impl Recovered {
     }
 
     /// Why no log of the directory can be trusted: entries of the journals are lost, and nobody knows whose.
-    pub fn damaged(&self) -> Option<&str> {
+    pub(crate) fn damaged(&self) -> Option<&str> {
         self.damaged.as_deref()
     }
 

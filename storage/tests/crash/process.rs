@@ -223,7 +223,6 @@ pub(crate) async fn recoveries(start: &Start) -> Vec<LogRecovery> {
 async fn foretold(start: &Start) -> BTreeMap<usize, i64> {
     let disk = start.reactors[0].disk();
     let told = recoveries(start).await;
-
     for log in &told {
         only_what_a_start_mends(&disk, log).await;
     }

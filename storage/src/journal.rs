@@ -85,6 +85,8 @@ struct State {
     in_flight: Option<u64>,
     /// The last group whose write completed, or the one before the first.
     acknowledged: u64,
+    /// The task that writes zeros into new files runs.
+    filling: bool,
     /// The open group waits for a file.
     waiting_for_file: bool,
     trimmed_to: u64,
@@ -125,7 +127,7 @@ impl Journal {
     /// [`Reader`] found, synced it, and persisted [`Reader::next_sequence`] as what the journal is trimmed to; that is the
     /// `next_sequence` to give here.
     ///
-    /// New files are filled with zeros in the background, ahead of the groups; a group that is quicker goes where none are yet.
+    /// New files are filled with zeros in the background, one ahead of the groups; a group that is quicker goes where none are yet.
     ///
     /// # Errors
     /// The disk's: when there is not even space for the first file. With fewer files than configured the journal works,
@@ -144,7 +146,6 @@ impl Journal {
         config.check();
         assert!(next_sequence > 0, "groups are numbered from 1 at least");
         let files = Files::open(&reactor.disk(), dir, (journal_id, shard), &config).await?;
-        let wants_zeros = files.wants_zeros();
         let open =
             OpenGroup::new(reactor, config.group_bytes(), (journal_id, shard), next_sequence);
         let journal = Self(Rc::new(Inner {
@@ -157,6 +158,7 @@ impl Journal {
                 committing: false,
                 in_flight: None,
                 acknowledged: next_sequence - 1,
+                filling: false,
                 waiting_for_file: false,
                 trimmed_to: next_sequence,
                 failed: None,
@@ -168,9 +170,7 @@ impl Journal {
             checkpoint_wanted: Notify::new(),
             rested: Notify::new(),
         }));
-        if wants_zeros {
-            journal.fill_with_zeros();
-        }
+        journal.fill_with_zeros();
         Ok(journal)
     }
 

@@ -292,16 +292,21 @@ fn taken_of_a_disk_of(capacity_bytes: u64) -> u64 {
     let (mut simulation, host) = world(Options::seed(8));
     simulation.set_disk_faults(host, DiskFaults { capacity_bytes, ..DiskFaults::default() });
     simulation.block_on(host, |reactor| async move {
-        let free = || reactor.disk().space(&dir()).unwrap().free_bytes;
+        // Later, when rounds of checkpoints have come to their end.
+        let free = async || {
+            reactor.sleep(Duration::from_secs(1)).await;
+            reactor.disk().space(&dir()).unwrap().free_bytes
+        };
         let log = create(&reactor, LogConfig::default()).await;
-        let before = free();
-        for timestamp in 0..10 {
+        append(&log, batch_of(&[0], 850, None)).await;
+        let before = free().await;
+        for timestamp in 1..10 {
             append(&log, batch_of(&[timestamp], 850, None)).await;
             while (file_of(&reactor).await.len() as u64) < log.size_bytes() {
                 reactor.yield_now().await;
             }
         }
-        before - free()
+        before - free().await
     })
 }
 

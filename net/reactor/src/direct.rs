@@ -238,6 +238,15 @@ impl DirectFile {
         self.file.allocate(len).await
     }
 
+    /// Up to where, from its start, the file was written, in bytes; what follows may be reserved only ([`Self::allocate`]). Where the
+    /// file system does not tell, its length.
+    ///
+    /// # Errors
+    /// As lseek(2) with SEEK_HOLE.
+    pub fn written_len(&self) -> io::Result<u64> {
+        self.file.written_len()
+    }
+
     /// The length in bytes.
     ///
     /// # Errors

@@ -378,12 +378,16 @@ impl File {
         either!(&self.0, FileSide, file => file.writes_in_place())
     }
 
+    /// See [`DirectFile::written_len`].
+    pub(crate) fn written_len(&self) -> io::Result<u64> {
+        either!(&self.0, FileSide, file => file.written_len())
+    }
+
     /// See [`DirectFile::try_lock`].
     pub(crate) fn try_lock(&self) -> io::Result<()> {
         either!(&self.0, FileSide, file => file.try_lock())
     }
 
-    /// See [`DirectFile`].
     /// See [`DirectFile::read`].
     pub(crate) async fn read_direct(
         &self,
@@ -394,6 +398,7 @@ impl File {
         either!(&self.0, FileSide, file => file.read_direct(buffer, len, offset).await)
     }
 
+    /// See [`DirectFile`].
     pub(crate) async fn write_direct(
         &self,
         buffer: DirectBuffer,

@@ -73,7 +73,10 @@ impl Journal {
         if ring {
             self.0.checkpoint_wanted.notify_all();
         }
-        if matches!(step, Step::Write(_)) {
+        if let Step::Write(write) = &step {
+            if write.place.block == 0 {
+                self.fill_with_zeros();
+            }
             // The next group has opened: whoever waited for room has it.
             self.0.changed.notify_all();
         }

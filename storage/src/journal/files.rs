@@ -121,10 +121,6 @@ impl Files {
         self.file_bytes
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.files.len()
-    }
-
     /// What there is, where the group `last_group` was the last to be acknowledged.
     pub(super) fn extent(&self, last_group: u64) -> Extent {
         let files = u32::try_from(self.files.len()).expect("files are few");
@@ -186,30 +182,34 @@ impl Files {
         }
     }
 
-    /// Whether a file has parts that were never written.
-    pub(super) fn wants_zeros(&self) -> bool {
-        self.files.iter().any(|file| file.written_once < self.file_bytes)
+    /// The file to fill with zeros now, by its place among the files: the one that is written to, and then the next, unless
+    /// another is ready to be that. One ahead is enough, and all that a start finds only zeros in is read in vain.
+    pub(super) fn wants_zeros(&self) -> Option<usize> {
+        let is_whole = |file: &JournalFile| file.written_once == self.file_bytes;
+        let raw = |is_next: fn(&JournalFile) -> bool| {
+            self.files.iter().position(|file| is_next(file) && !is_whole(file))
+        };
+        let is_ready = |file: &JournalFile| file.status == Status::Free && is_whole(file);
+        raw(JournalFile::is_current).or_else(|| match self.files.iter().any(is_ready) {
+            true => None,
+            false => raw(|file| file.status == Status::Free),
+        })
     }
 
     pub(super) fn is_filling_with_zeros(&self) -> bool {
         self.files.iter().any(|file| file.zeros.is_some())
     }
 
-    /// The file to write zeros to, and where, at most `bytes_max`: groups keep away until [`Files::end_zeros`]. `None` when
-    /// file number `index` has all it needs.
-    pub(super) fn begin_zeros(
-        &mut self,
-        index: usize,
-        bytes_max: u64,
-    ) -> Option<(DirectFile, Range<u64>)> {
+    /// Where to write zeros in the file that [`Files::wants_zeros`] told, at most `bytes_max`: groups keep away until
+    /// [`Files::end_zeros`].
+    pub(super) fn begin_zeros(&mut self, index: usize, bytes_max: u64) -> (DirectFile, Range<u64>) {
         let file = &mut self.files[index];
         assert_eq!(file.zeros, None, "zeros are written piece by piece");
-        if file.written_once == self.file_bytes || matches!(file.status, Status::Full { .. }) {
-            return None;
-        }
+        let is_full = matches!(file.status, Status::Full { .. });
+        assert!(!is_full && file.written_once < self.file_bytes, "there is something to fill");
         let zeros = file.written_once..self.file_bytes.min(file.written_once + bytes_max);
         file.zeros = Some(zeros.clone());
-        Some((file.file.clone(), zeros))
+        (file.file.clone(), zeros)
     }
 
     /// The zeros are written, and where they end the file, synced.
@@ -300,7 +300,8 @@ async fn open_file(
     }
     lock_for_writing(&file).map_err(StorageError::io("lock", &path))?;
     // A crash may leave any length.
-    let written_once = len - len % BLOCK_BYTES as u64;
+    let written = file.written_len().map_err(StorageError::io("look for the holes of", &path))?;
+    let written_once = (written - written % BLOCK_BYTES as u64).min(file_bytes);
     Ok(JournalFile { number, file, status: Status::Free, written_once, zeros: None })
 }
 

@@ -1,10 +1,9 @@
-//! Writes zeros into new files, in the background: a write into space that was reserved only has the file system note, at
-//! each sync, that it holds data now.
+//! Writes zeros into new files, in the background and one file ahead of the groups: a write into space that was reserved only has
+//! the file system note, at each sync, that it holds data now.
 
 use std::io;
-use std::ops::Range;
 
-use ringlane_reactor::{DirectFile, Queue};
+use ringlane_reactor::{DirectBuffer, Queue};
 
 use super::Journal;
 use super::format::BLOCK_BYTES;
@@ -13,44 +12,54 @@ use super::format::BLOCK_BYTES;
 const PIECE_BYTES: usize = 256 * 1024;
 
 impl Journal {
-    /// Fills what was never written of the files, one after the other, ahead of the groups where they are being written
-    /// already. Ends with the last, or at close.
+    /// Fills the file that groups are written to, and the next one, with zeros where they were never written, if nobody is at that
+    /// already. To be called when groups begin a file.
     pub(super) fn fill_with_zeros(&self) {
+        let is_wanted = |state: &super::State| !state.filling && state.wants_zeros().is_some();
+        if !is_wanted(&self.0.state.borrow()) {
+            return;
+        }
+        self.0.state.borrow_mut().filling = true;
         let this = self.clone();
         let run = async move {
-            let count = this.0.state.borrow().files.count();
-            for index in 0..count {
-                if let Err(error) = this.fill_file(index).await {
+            let mut buffer = this.0.reactor.direct_buffer(PIECE_BYTES);
+            loop {
+                let Some(index) = this.0.state.borrow().wants_zeros() else { break };
+                let written;
+                (written, buffer) = this.fill_piece(index, buffer).await;
+                if let Err(error) = written {
                     this.0.state.borrow_mut().files.give_up_zeros(index);
-                    this.0.changed.notify_all();
                     // No harm yet: the first group that goes there finds out whether the disk is bad.
                     tracing::warn!("cannot fill a new file of the journal with zeros: {error}");
                 }
+                this.0.changed.notify_all();
             }
+            this.0.state.borrow_mut().filling = false;
         };
         self.0.reactor.spawn(Queue::Background, run).detach();
     }
 
-    async fn fill_file(&self, index: usize) -> io::Result<()> {
-        let mut buffer = self.0.reactor.direct_buffer(PIECE_BYTES);
-        while let Some((file, zeros)) = self.begin_zeros(index) {
-            let bytes = usize::try_from(zeros.end - zeros.start).expect("a piece is short");
-            assert!(bytes.is_multiple_of(BLOCK_BYTES), "a file has whole blocks");
-            let written;
-            (written, buffer) = file.write(buffer, bytes, zeros.start).await;
-            written?;
-            if zeros.end == self.0.state.borrow().files.file_bytes() {
-                file.sync_data().await?;
-            }
-            self.0.state.borrow_mut().files.end_zeros(index);
-            self.0.changed.notify_all();
+    async fn fill_piece(
+        &self,
+        index: usize,
+        buffer: DirectBuffer,
+    ) -> (io::Result<()>, DirectBuffer) {
+        let (file, zeros) = self.0.state.borrow_mut().files.begin_zeros(index, PIECE_BYTES as u64);
+        let bytes = usize::try_from(zeros.end - zeros.start).expect("a piece is short");
+        assert!(bytes.is_multiple_of(BLOCK_BYTES), "a file has whole blocks");
+        let (mut written, buffer) = file.write(buffer, bytes, zeros.start).await;
+        if written.is_ok() && zeros.end == self.0.state.borrow().files.file_bytes() {
+            written = file.sync_data().await;
         }
-        Ok(())
+        if written.is_ok() {
+            self.0.state.borrow_mut().files.end_zeros(index);
+        }
+        (written, buffer)
     }
+}
 
-    fn begin_zeros(&self, index: usize) -> Option<(DirectFile, Range<u64>)> {
-        let mut state = self.0.state.borrow_mut();
-        state.check_open().ok()?;
-        state.files.begin_zeros(index, PIECE_BYTES as u64)
+impl super::State {
+    fn wants_zeros(&self) -> Option<usize> {
+        self.check_open().ok().and_then(|()| self.files.wants_zeros())
     }
 }

@@ -201,6 +201,10 @@ impl File {
     pub(crate) fn len(&self) -> io::Result<u64> {
         self.disk(Op::Read, [0, 0], |disk| disk.len(self.0.inode))
     }
+
+    pub(crate) fn written_len(&self) -> io::Result<u64> {
+        self.disk(Op::Read, [0, 1], |disk| disk.written_len(self.0.inode))
+    }
 }
 
 /// A lock on a file of the host's disk, until dropped or the process ends.

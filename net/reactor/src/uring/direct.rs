@@ -135,6 +135,19 @@ impl File {
         self.set_len(len)
     }
 
+    /// ext4, XFS and tmpfs count what is reserved and was never written as a hole. The descriptor's own position, which this
+    /// moves, is used by nobody.
+    pub(crate) fn written_len(&self) -> io::Result<u64> {
+        let fd = self.fd.as_raw_fd();
+        // SAFETY: lseek(2) has no memory to violate.
+        match uninterrupted(|| unsafe { libc::lseek(fd, 0, libc::SEEK_HOLE) as isize }) {
+            Ok(hole) => Ok(hole as u64),
+            // Without such a question, or with nothing in the file.
+            Err(error) if is_any(&error, &[libc::EINVAL, libc::ENXIO]) => self.len(),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Through the ring, which gives it to a kernel worker: the call itself waits while the device's queue is full.
     pub(crate) fn start_write_back(&self, offset: u64, len: u64) {
         let end = offset.saturating_add(len);

@@ -21,6 +21,7 @@ contract!(on 1:
     a_lock_outlives_the_file_until_its_writes_are_over,
     many_writes_at_once_do_not_mix,
     an_allocated_file_has_its_length_in_zeros,
+    a_file_tells_how_far_it_was_written,
     a_file_opened_to_read_refuses_direct_writes,
     each_mode_opens_a_direct_file_as_it_says,
     a_sync_of_the_file_system_lets_others_run,
@@ -213,6 +214,27 @@ async fn an_allocated_file_has_its_length_in_zeros(setting: Setting) {
     }
     file.allocate(u64::MAX).await.expect_err("no file is that long");
     assert_eq!(file.len().expect("has a length"), 0);
+}
+
+async fn a_file_tells_how_far_it_was_written(setting: Setting) {
+    let file = create(&setting).await;
+    let blocks = |file: &DirectFile| file.written_len().expect("is told") / BLOCK as u64;
+    assert_eq!(blocks(&file), 0, "of nothing");
+    file.allocate(8 * BLOCK as u64).await.expect("is allocated");
+    assert_eq!(blocks(&file), 0, "reserved is not written");
+    for (at, expected) in [(1, 0), (0, 2), (2, 3), (7, 3)] {
+        let (written, _) = file.write(filled(&setting, BLOCK, 0), BLOCK, at * BLOCK as u64).await;
+        written.expect("is written");
+        assert_eq!(blocks(&file), expected, "zeros in block {at}");
+    }
+    file.sync_data().await.expect("is synced");
+    let path = setting.path("file");
+    let again = setting.disk().open_direct(&path, OpenOptions::READ).await.expect("opens");
+    assert_eq!(blocks(&again), 3, "for whoever opens it, too");
+    let (written, _) =
+        file.write(filled(&setting, 4 * BLOCK, 1), 4 * BLOCK, 3 * BLOCK as u64).await;
+    written.expect("is written");
+    assert_eq!(blocks(&again), 8, "to its end");
 }
 
 async fn a_file_opened_to_read_refuses_direct_writes(setting: Setting) {

@@ -137,6 +137,10 @@ impl Disk {
         Ok(self.tree.file(id)?.cached().len())
     }
 
+    pub(in crate::sim) fn written_len(&mut self, id: InodeId) -> io::Result<u64> {
+        Ok(self.tree.file(id)?.cached().first_hole())
+    }
+
     pub(in crate::sim) fn set_len(&mut self, id: InodeId, len: u64) -> io::Result<()> {
         self.check_change(id)?;
         let set = |tree: &mut Tree, _: &mut Rng| -> io::Result<()> {

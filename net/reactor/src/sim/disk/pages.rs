@@ -48,6 +48,12 @@ impl Pages {
         self.pages.range(first..).count() as u64
     }
 
+    /// Where the first page is missing; the length, where none is.
+    pub(super) fn first_hole(&self) -> u64 {
+        let pages = (0..).zip(self.pages.keys()).take_while(|(place, index)| place == *index);
+        start_of(pages.count() as u64).min(self.len)
+    }
+
     /// Puts a page in its place as far as it lies within the length.
     pub(super) fn put(&mut self, index: u64, mut page: Rc<Page>) {
         if start_of(index) >= self.len {

@@ -205,6 +205,22 @@ fn a_clean_stop_keeps_what_a_log_could_not_take() {
     }
 }
 
+#[test]
+fn what_was_kept_of_a_log_goes_with_it() {
+    let (mut simulation, host, broker) = with_logs(1);
+    let broker = one_is_sealed(&mut simulation, host, broker, active_segment);
+    let is_kept = |name: &String| name.ends_with(".kept");
+    assert!(simulation.files(host).iter().any(is_kept));
+    let other = simulation.block_on(host, |_| async move {
+        let Broker { manager, logs: [sealed, other] } = broker;
+        sealed.delete().await.expect("its directory may be renamed");
+        fill(&other, 1).await;
+        manager.checkpoint().await.expect("a good disk");
+        other.is_offline()
+    });
+    assert_eq!((other, simulation.files(host).iter().any(is_kept)), (None, false));
+}
+
 /// Sealed in the very moment of the stop: no round came before the one of the stop.
 #[test]
 fn a_stop_that_finds_a_sealed_log_keeps_what_that_could_not_take() {

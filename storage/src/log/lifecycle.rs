@@ -168,6 +168,7 @@ async fn remove(manager: &LogManager, dir: &Path, key: LogKey) -> Result<(), Sto
     disk.rename(dir, &deleted).await.map_err(StorageError::io("rename", dir))?;
     let parent = dir.parent().unwrap_or(Path::new("."));
     disk.sync_dir(parent).await.map_err(StorageError::io("sync", parent))?;
+    manager.remove_kept(key).await;
     manager.remove_later(deleted);
     Ok(())
 }

@@ -3,9 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::LogManager;
+use crate::kept;
+use crate::shard_checkpoint::LogKey;
 
 /// Directories to be removed, the oldest first.
 #[derive(Default)]
@@ -15,6 +18,18 @@ pub(super) struct Removals {
 }
 
 impl LogManager {
+    /// Removes what was kept of the entries of a log that is gone.
+    pub(crate) async fn remove_kept(&self, key: LogKey) {
+        let path = kept::path(&self.0.directory, key);
+        match self.0.disk.remove_file(&path).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let path = path.display();
+                tracing::warn!("{path}, of a log that was deleted, stays: {error}");
+            }
+            _ => {}
+        }
+    }
+
     /// Removes `dir` with all that is in it, some time.
     pub(crate) fn remove_later(&self, dir: PathBuf) {
         let removals = &self.0.removals;

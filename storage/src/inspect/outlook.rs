@@ -19,6 +19,8 @@ pub(super) struct Outlook<'a> {
     recovery: Option<&'a LogRecovery>,
     /// The segments in whose place a compaction that was interrupted puts another: a start completes it, whatever is there.
     replaced: BTreeSet<Offset>,
+    /// The segments that there are.
+    bases: BTreeSet<Offset>,
 }
 
 /// Bytes of a segment that are damaged or not there.
@@ -38,11 +40,15 @@ pub(super) struct Stretch {
 
 impl<'a> Outlook<'a> {
     pub(super) fn new(recovery: Option<&'a LogRecovery>) -> Self {
-        Self { recovery, replaced: BTreeSet::new() }
+        Self { recovery, replaced: BTreeSet::new(), bases: BTreeSet::new() }
     }
 
-    /// Looks for interrupted compactions among the names in the log's directory.
+    /// Looks for segments and interrupted compactions among the names in the log's directory.
     pub(super) fn take_names(&mut self, names: &[DirEntry]) {
+        self.bases.extend(names.iter().filter_map(|entry| match Kind::parse(&entry.name)? {
+            (Kind::Log, base) => Some(base),
+            _ => None,
+        }));
         self.replaced.extend(names.iter().filter_map(|entry| {
             match Kind::parse(entry.name.strip_suffix(SWAP)?)? {
                 (Kind::Log, base) => Some(base),
@@ -130,7 +136,9 @@ impl<'a> Outlook<'a> {
     /// What to do about a damaged snapshot that was taken at `offset`.
     pub(super) fn of_snapshot(&self, offset: Offset) -> Remedy {
         let reach = self.reach().filter(|_| !self.is_offline());
-        match reach.is_some_and(|reach| offset >= reach.snapshots_from) {
+        // The first round removes those at whose offset no segment begins.
+        let is_needed = self.bases.contains(&offset);
+        match reach.is_some_and(|reach| offset >= reach.snapshots_from || !is_needed) {
             true => Remedy::Start,
             false => Remedy::Remove,
         }

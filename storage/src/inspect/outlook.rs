@@ -19,8 +19,6 @@ pub(super) struct Outlook<'a> {
     recovery: Option<&'a LogRecovery>,
     /// The segments in whose place a compaction that was interrupted puts another: a start completes it, whatever is there.
     replaced: BTreeSet<Offset>,
-    /// The segments that there are.
-    bases: BTreeSet<Offset>,
 }
 
 /// Bytes of a segment that are damaged or not there.
@@ -40,15 +38,11 @@ pub(super) struct Stretch {
 
 impl<'a> Outlook<'a> {
     pub(super) fn new(recovery: Option<&'a LogRecovery>) -> Self {
-        Self { recovery, replaced: BTreeSet::new(), bases: BTreeSet::new() }
+        Self { recovery, replaced: BTreeSet::new() }
     }
 
-    /// Looks for segments and interrupted compactions among the names in the log's directory.
+    /// Looks for interrupted compactions among the names in the log's directory.
     pub(super) fn take_names(&mut self, names: &[DirEntry]) {
-        self.bases.extend(names.iter().filter_map(|entry| match Kind::parse(&entry.name)? {
-            (Kind::Log, base) => Some(base),
-            _ => None,
-        }));
         self.replaced.extend(names.iter().filter_map(|entry| {
             match Kind::parse(entry.name.strip_suffix(SWAP)?)? {
                 (Kind::Log, base) => Some(base),
@@ -133,12 +127,11 @@ impl<'a> Outlook<'a> {
         if is_built_anew { Remedy::Start } else { Remedy::RebuildIndex }
     }
 
-    /// What to do about a damaged snapshot that was taken at `offset`.
-    pub(super) fn of_snapshot(&self, offset: Offset) -> Remedy {
+    /// What to do about a damaged snapshot that was taken at `offset`, where a segment begins or none does.
+    pub(super) fn of_snapshot(&self, offset: Offset, begins_segment: bool) -> Remedy {
         let reach = self.reach().filter(|_| !self.is_offline());
-        // The first round removes those at whose offset no segment begins.
-        let is_needed = self.bases.contains(&offset);
-        match reach.is_some_and(|reach| offset >= reach.snapshots_from || !is_needed) {
+        // The first round removes those that no segment needs.
+        match reach.is_some_and(|reach| offset >= reach.snapshots_from || !begins_segment) {
             true => Remedy::Start,
             false => Remedy::Remove,
         }

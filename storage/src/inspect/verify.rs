@@ -159,7 +159,7 @@ impl Check<'_> {
                 self.report.add(Problem::new(&path, what, Remedy::Start));
             }
         }
-        self.snapshots(&offsets_of(names, Kind::ProducerSnapshot)).await;
+        self.snapshots(&offsets_of(names, Kind::ProducerSnapshot), &bases).await;
     }
 
     /// The segment at `base` reaches to `end`.
@@ -274,8 +274,8 @@ impl Check<'_> {
         }
     }
 
-    /// Checks the producer snapshots against the log's end.
-    async fn snapshots(&mut self, snapshots: &[Offset]) {
+    /// Checks the producer snapshots against the log's end, and `bases`, where its segments begin.
+    async fn snapshots(&mut self, snapshots: &[Offset], bases: &[Offset]) {
         let end = self.report.offsets.map_or(Offset::ZERO, |(_, end)| end);
         // A start takes a snapshot anew where the journal brings the records before it.
         let end = self.outlook.end(end);
@@ -284,7 +284,8 @@ impl Check<'_> {
             match producers(self.disk, &path).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(problem)) => {
-                    let remedy = self.outlook.of_snapshot(offset);
+                    let begins_segment = bases.binary_search(&offset).is_ok();
+                    let remedy = self.outlook.of_snapshot(offset, begins_segment);
                     self.report.add(Problem { remedy, ..problem });
                 }
                 Err(error) => self.report.add(Problem::unread(&error, &path)),

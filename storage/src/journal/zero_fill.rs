@@ -5,8 +5,8 @@ use std::io;
 
 use ringlane_reactor::{DirectBuffer, Queue};
 
-use super::Journal;
 use super::format::BLOCK_BYTES;
+use super::{Journal, State};
 
 /// The bytes of one write.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -15,7 +15,7 @@ impl Journal {
     /// Fills the file that groups are written to, and the next one, with zeros where they were never written, if nobody is at that
     /// already. To be called when groups begin a file.
     pub(super) fn fill_with_zeros(&self) {
-        let is_wanted = |state: &super::State| !state.filling && state.wants_zeros().is_some();
+        let is_wanted = |state: &State| !state.filling && state.wants_zeros().is_some();
         if !is_wanted(&self.0.state.borrow()) {
             return;
         }
@@ -58,7 +58,8 @@ impl Journal {
     }
 }
 
-impl super::State {
+impl State {
+    /// As [`Files::wants_zeros`](super::files::Files::wants_zeros), and nothing any more once the journal has ended.
     fn wants_zeros(&self) -> Option<usize> {
         self.check_open().ok().and_then(|()| self.files.wants_zeros())
     }

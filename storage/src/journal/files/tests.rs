@@ -64,8 +64,8 @@ fn zeros_are_written_to_one_file_ahead() {
         let fill = async |files: &mut Files| {
             let index = files.wants_zeros()?;
             let (file, zeros) = files.begin_zeros(index, 16 * KIB);
-            let zeros = (zeros.start, reactor.direct_buffer(16 << 10));
-            file.write(zeros.1, 16 << 10, zeros.0).await.0.expect("a good disk");
+            let buffer = reactor.direct_buffer(16 << 10);
+            file.write(buffer, 16 << 10, zeros.start).await.0.expect("a good disk");
             files.end_zeros(index);
             Some(index)
         };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::direct::{DirectBuffer, DirectFile};
+use crate::part::FileRange;
 use crate::reactor::{Reactor, Side};
 use crate::{Space, sim, uring};
 
@@ -322,6 +323,15 @@ impl File {
     /// As preadv2(2) with RWF_NOWAIT.
     pub fn read_resident(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
         either!(&self.0, FileSide, file => file.read_resident(buffer, offset))
+    }
+
+    /// `len` bytes from `offset` for [`crate::Stream::write_parts`]; `None` unless all of them are in the page cache, or where
+    /// the kernel cannot tell (before Linux 6.5). See the contract of [`FileRange`].
+    ///
+    /// # Errors
+    /// As cachestat(2).
+    pub fn range(&self, offset: u64, len: usize) -> io::Result<Option<FileRange>> {
+        either!(&self.0, FileSide, file => file.range(offset, len))
     }
 
     /// Makes the file's bytes and length durable.

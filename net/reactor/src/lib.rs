@@ -9,6 +9,7 @@ mod file;
 mod host;
 mod listener;
 mod mailbox;
+mod part;
 mod preflight;
 mod reactor;
 pub mod requirements;
@@ -29,6 +30,7 @@ pub use host::{
 };
 pub use listener::{AddressReservation, Listener, reserve_address};
 pub use mailbox::{Mailbox, Mesh, Sender};
+pub use part::{FileRange, Part};
 pub use preflight::{Finding, Severity, preflight};
 pub use reactor::{Reactor, ShardId};
 pub use rng::Rng;

@@ -9,6 +9,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::part::Part;
 use crate::reactor::{Reactor, Side};
 use crate::{sim, uring};
 
@@ -65,6 +66,17 @@ impl Stream {
         match &self.0 {
             StreamSide::Uring(stream) => stream.write_all(parts).await,
             StreamSide::Sim(stream) => stream.write_all(parts).await,
+        }
+    }
+
+    /// Sends all of `parts` in order: what lies in files without copying it, as far as the shard's pipes go.
+    ///
+    /// # Errors
+    /// As [`Stream::write_all`], and `UnexpectedEof` where a file has become shorter than its range.
+    pub async fn write_parts(&self, parts: Vec<Part>) -> io::Result<()> {
+        match &self.0 {
+            StreamSide::Uring(stream) => stream.write_parts(parts).await,
+            StreamSide::Sim(stream) => stream.write_parts(parts).await,
         }
     }
 

@@ -6,9 +6,12 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use bytes::Bytes;
+
 use super::disk::{Disk, InodeId};
 use super::shard::Shard;
 use super::trace::Kind;
+use crate::FileRange;
 use crate::file::{DirEntry, Metadata, OpenOptions};
 
 /// The kinds of operations in the trace.
@@ -23,6 +26,7 @@ pub(super) enum Op {
     Lock,
     Direct,
     WriteBack,
+    Range,
 }
 
 impl Shard {
@@ -177,6 +181,19 @@ impl File {
         })
     }
 
+    /// See [`crate::File::range`].
+    pub(crate) fn range(&self, offset: u64, len: usize) -> io::Result<Option<FileRange>> {
+        self.disk(Op::Range, [offset, len as u64], |disk| {
+            let bytes = match disk.is_resident() {
+                true => disk.cached(self.0.inode, offset, len)?,
+                false => return Ok(None),
+            };
+            let is_there = len > 0 && bytes.len() == len;
+            let file = || SharedFile { inode: self.0.inode, offset, bytes: bytes.into() };
+            Ok(is_there.then(|| FileRange::of_sim(file(), offset, len)))
+        })
+    }
+
     pub(crate) async fn sync_data(&self) -> io::Result<()> {
         let shard = &self.0.shard;
         shard.alive().await;
@@ -204,6 +221,30 @@ impl File {
 
     pub(crate) fn written_len(&self) -> io::Result<u64> {
         self.disk(Op::Read, [0, 1], |disk| disk.written_len(self.0.inode))
+    }
+}
+
+/// A range of a file as it was when a shard was to send it.
+#[derive(Clone)]
+pub(crate) struct SharedFile {
+    inode: InodeId,
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl SharedFile {
+    /// `len` of its bytes from `offset` of the file on. Asserts the contract of [`FileRange`].
+    pub(super) fn bytes(&self, shard: &Shard, offset: u64, len: usize) -> Bytes {
+        let from = (offset - self.offset) as usize;
+        let bytes = self.bytes.slice(from..from + len);
+        let now = shard.disk(Op::Range, [self.inode, offset, len as u64], |disk| {
+            disk.cached(self.inode, offset, len)
+        });
+        // Of a file that was removed the kernel still has the pages.
+        if let Ok(now) = now {
+            assert!(now == bytes, "bytes that a stream is to send changed in their file");
+        }
+        bytes
     }
 }
 

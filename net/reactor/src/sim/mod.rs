@@ -24,7 +24,7 @@ pub use network::NetworkFaults;
 pub use simulation::{Options, Simulation, Stopped};
 pub use time::ClockFaults;
 
-pub(crate) use file::{File, FileLock};
+pub(crate) use file::{File, FileLock, SharedFile};
 pub(crate) use listener::Listener;
 pub(crate) use shard::Shard;
 pub(crate) use stream::Stream;

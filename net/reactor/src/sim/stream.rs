@@ -11,6 +11,7 @@ use super::host::HostId;
 use super::network::{Attempt, CONNECT_RETRY, CONNECT_TIMEOUT, EndId};
 use super::shard::Shard;
 use super::trace::Kind;
+use crate::Part;
 
 /// One side of a connection. Clones share it; it closes with the last.
 #[derive(Clone)]
@@ -103,6 +104,22 @@ impl Stream {
                 network.poll_write(*end, &mut part, &mut world.timeline.borrow_mut(), cx)
             })
             .await?;
+        }
+        Ok(())
+    }
+
+    /// What lies in files is looked at when its turn to leave has come.
+    pub(crate) async fn write_parts(&self, parts: Vec<Part>) -> io::Result<()> {
+        for part in parts {
+            let bytes = match part {
+                Part::Bytes(bytes) => bytes,
+                Part::File(range) => {
+                    self.0.shard.alive().await;
+                    let (file, offset) = range.of_simulation()?;
+                    file.bytes(&self.0.shard, offset, range.len())
+                }
+            };
+            self.write_all(vec![bytes]).await?;
         }
         Ok(())
     }

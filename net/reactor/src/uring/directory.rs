@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use io_uring::squeue::Entry;
 use io_uring::types::{Fd, FsyncFlags};
@@ -131,6 +132,6 @@ impl Shard {
         // The parent of a plain name is the current directory.
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let directory = open(self, path, libc::O_RDONLY | libc::O_DIRECTORY).await?;
-        sync(self, Rc::new(directory), FsyncFlags::empty()).await
+        sync(self, Arc::new(directory), FsyncFlags::empty()).await
     }
 }

@@ -6,22 +6,29 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use io_uring::opcode;
 use io_uring::squeue::Flags;
 use io_uring::types::{Fd, FsyncFlags};
 
 use super::Shard;
+use super::residency::is_resident;
+use crate::FileRange;
 use crate::file::OpenOptions;
 
 /// Reads and writes at most this much in one operation, well below the kernel's 2 GiB.
 pub(super) const TRANSFER_BYTES_MAX: usize = 1 << 30;
 
+/// An open file that any shard may send from.
+#[derive(Clone)]
+pub(crate) struct SharedFile(pub(super) Arc<OwnedFd>);
+
 /// See [`crate::File`].
 #[derive(Clone)]
 pub(crate) struct File {
     pub(super) shard: Rc<Shard>,
-    pub(super) fd: Rc<OwnedFd>,
+    pub(super) fd: Arc<OwnedFd>,
     /// Whether it has positions to read at; a terminal or a pipe has none.
     seekable: bool,
 }
@@ -41,7 +48,7 @@ pub(super) async fn open(shard: &Rc<Shard>, path: &Path, flags: i32) -> io::Resu
 }
 
 /// fsync(2), or fdatasync(2) with that flag.
-pub(super) async fn sync(shard: &Rc<Shard>, fd: Rc<OwnedFd>, flags: FsyncFlags) -> io::Result<()> {
+pub(super) async fn sync(shard: &Rc<Shard>, fd: Arc<OwnedFd>, flags: FsyncFlags) -> io::Result<()> {
     let sync = opcode::Fsync::new(Fd(fd.as_raw_fd())).flags(flags).build();
     // SAFETY: the operation holds the descriptor, and there is no memory.
     unsafe { shard.start(sync, fd) }.await.0.map(drop)
@@ -88,7 +95,7 @@ impl File {
         options: OpenOptions,
     ) -> io::Result<Self> {
         let fd = open(shard, path, open_flags(options)).await?;
-        Ok(Self { shard: shard.clone(), fd: Rc::new(fd), seekable: true })
+        Ok(Self { shard: shard.clone(), fd: Arc::new(fd), seekable: true })
     }
 
     pub(crate) fn stdin(shard: &Rc<Shard>) -> io::Result<Self> {
@@ -100,7 +107,7 @@ impl File {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        Ok(Self { shard: shard.clone(), fd: Rc::new(fd), seekable: false })
+        Ok(Self { shard: shard.clone(), fd: Arc::new(fd), seekable: false })
     }
 
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -138,6 +145,18 @@ impl File {
             }
         }
         Ok(())
+    }
+
+    /// See [`crate::File::range`].
+    pub(crate) fn range(&self, offset: u64, len: usize) -> io::Result<Option<FileRange>> {
+        let is_there = len > 0 && is_resident(&self.fd, offset, len as u64)?;
+        let range = || FileRange::of_uring(SharedFile(self.fd.clone()), offset, len);
+        Ok(is_there.then(range))
+    }
+
+    /// The file of a range, on the shard that is to send it.
+    pub(super) fn of_range(shard: &Rc<Shard>, file: &SharedFile) -> Self {
+        Self { shard: shard.clone(), fd: file.0.clone(), seekable: true }
     }
 
     pub(crate) async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> io::Result<Vec<u8>> {
@@ -260,7 +279,7 @@ pub(super) fn is_any(error: &io::Error, codes: &[i32]) -> bool {
 
 impl Shard {
     /// Ready when `fd` can be read.
-    pub(super) async fn readable(self: &Rc<Self>, fd: Rc<OwnedFd>) -> io::Result<()> {
+    pub(super) async fn readable(self: &Rc<Self>, fd: Arc<OwnedFd>) -> io::Result<()> {
         let poll = opcode::PollAdd::new(Fd(fd.as_raw_fd()), libc::POLLIN as u32).build();
         // SAFETY: the operation holds the descriptor, and there is no memory.
         unsafe { self.start(poll, fd) }.await.0.map(drop)

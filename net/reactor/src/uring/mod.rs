@@ -3,8 +3,8 @@
 //! glommio's). Nothing outside this folder names either.
 //!
 //! Order of reading: `run` starts the shards, `driver` is the loop of one, `task` and `waker` what it runs, `ring` and
-//! `op` how it talks to the kernel; `receive`, `stream`, `listener`, `file`, `direct`, `in_place`, `directory`, `file_system` are
-//! what is built on that.
+//! `op` how it talks to the kernel; `receive`, `stream`, `splice`, `listener`, `file`, `direct`, `in_place`, `directory`,
+//! `file_system` are what is built on that.
 
 mod buffers;
 mod config;
@@ -18,7 +18,9 @@ mod give_way;
 mod in_place;
 mod listener;
 mod op;
+mod pipes;
 mod receive;
+mod residency;
 mod ring;
 mod run;
 mod shard;
@@ -26,12 +28,13 @@ mod signal;
 mod slab;
 mod sleep;
 mod socket;
+mod splice;
 mod stream;
 mod task;
 mod waker;
 
 pub use config::{ShardConfig, allowed_cpus};
-pub(crate) use file::{File, FileLock};
+pub(crate) use file::{File, FileLock, SharedFile};
 pub(crate) use fixed::{FIXED_BYTES_PER_SHARD, Registration, try_fixed_buffers};
 pub(crate) use listener::Listener;
 pub use run::run_shards;

@@ -12,6 +12,7 @@ use glommio::{Latency, Shares, TaskQueueHandle};
 
 use super::ShardConfig;
 use super::file_system::FileSystems;
+use super::pipes::Pipes;
 use super::ring::Ring;
 use super::slab::Slab;
 use super::sleep::Timers;
@@ -31,6 +32,7 @@ pub(crate) struct Shard {
     pub(super) queues: Queues,
     pub(super) loop_state: LoopState,
     pub(super) file_systems: FileSystems,
+    pub(super) pipes: Pipes,
     rng: RefCell<Rng>,
 }
 
@@ -128,6 +130,7 @@ impl Shard {
             queues: Queues::create(),
             loop_state: LoopState::default(),
             file_systems: FileSystems::default(),
+            pipes: Pipes::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
         }))
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::Shard;
 
@@ -15,7 +15,7 @@ impl Shard {
         // A shard that cannot be told to end (no descriptors are left) runs on: the signal's default is restored, or was
         // never changed.
         let ended = match watch() {
-            Ok(fd) => self.readable(Rc::new(fd)).await,
+            Ok(fd) => self.readable(Arc::new(fd)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = ended {

@@ -112,6 +112,14 @@ pub(super) fn shut_down(fd: &OwnedFd) {
     unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_RDWR) };
 }
 
+/// Has system calls on the socket answer EAGAIN in place of waiting.
+pub(super) fn never_block(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: fcntl(2) with these commands has no memory to violate.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: as above.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+}
+
 /// A TCP socket for addresses of the kind of `address`, that sends small segments at once.
 pub(super) fn stream_socket(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };

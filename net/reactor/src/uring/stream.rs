@@ -1,6 +1,9 @@
-//! A connected TCP socket: reading through [`Receiving`], writing with as few vectored sends as the kernel allows.
+//! A connected TCP socket: reading through [`Receiving`], writing with as few vectored sends as the kernel allows, and from files
+//! by way of `splice.rs`.
 
+use std::cell::Cell;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -13,6 +16,7 @@ use super::Shard;
 pub(crate) use super::receive::Chunk;
 use super::receive::Receiving;
 use super::socket::{self, Address};
+use crate::Part;
 
 /// The most parts that one sendmsg(2) takes (UIO_MAXIOV).
 const PARTS_MAX: usize = 1024;
@@ -30,6 +34,7 @@ struct Connected {
     receiving: Rc<Receiving>,
     peer: SocketAddr,
     local: SocketAddr,
+    never_blocks_inline: Cell<bool>,
 }
 
 impl Stream {
@@ -38,7 +43,9 @@ impl Stream {
         let local = socket::local(&fd)?;
         let fd = Rc::new(fd);
         let receiving = Receiving::new(fd.clone());
-        Ok(Self(Rc::new(Connected { shard: shard.clone(), fd, receiving, peer, local })))
+        let (shard, never_blocks_inline) = (shard.clone(), Cell::new(false));
+        let connected = Connected { shard, fd, receiving, peer, local, never_blocks_inline };
+        Ok(Self(Rc::new(connected)))
     }
 
     pub(crate) async fn connect(shard: &Rc<Shard>, address: SocketAddr) -> io::Result<Self> {
@@ -66,11 +73,55 @@ impl Stream {
     }
 
     pub(crate) async fn write_all(&self, parts: Vec<Bytes>) -> io::Result<()> {
+        self.write_bytes(parts, false).await
+    }
+
+    pub(crate) async fn write_parts(&self, parts: Vec<Part>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let mut parts = parts.into_iter();
+        while let Some(part) = parts.next() {
+            match part {
+                Part::Bytes(part) => bytes.push(part),
+                Part::File(range) => {
+                    self.write_bytes(mem::take(&mut bytes), true).await?;
+                    self.send_range(range, parts.len() > 0).await?;
+                }
+            }
+        }
+        self.write_bytes(bytes, false).await
+    }
+
+    pub(super) fn shard(&self) -> &Rc<Shard> {
+        &self.0.shard
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.0.fd
+    }
+
+    /// From now on system calls on the socket itself do not wait: splice(2) has no flag for that. The ring's operations go on
+    /// waiting for the peer.
+    pub(super) fn never_block_inline(&self) -> io::Result<()> {
+        if !self.0.never_blocks_inline.replace(true) {
+            socket::never_block(&self.0.fd)?;
+        }
+        Ok(())
+    }
+
+    /// Ready when the socket has room.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        let poll = opcode::PollAdd::new(Fd(self.0.fd.as_raw_fd()), libc::POLLOUT as u32).build();
+        // SAFETY: the operation holds the descriptor, and there is no memory.
+        unsafe { self.0.shard.start(poll, self.0.fd.clone()) }.await.0.map(drop)
+    }
+
+    /// `more` says whether something follows at once: the kernel may wait for it.
+    async fn write_bytes(&self, parts: Vec<Bytes>, more: bool) -> io::Result<()> {
         let mut parts = parts;
         parts.retain(|part| !part.is_empty());
         parts.reverse();
         while !parts.is_empty() {
-            let (sent, unsent) = self.send(parts).await;
+            let (sent, unsent) = self.send(parts, more).await;
             parts = unsent;
             advance(&mut parts, sent?);
         }
@@ -78,9 +129,9 @@ impl Stream {
     }
 
     /// Sends a beginning of `parts`, which are in reverse order.
-    async fn send(&self, parts: Vec<Bytes>) -> (io::Result<usize>, Vec<Bytes>) {
+    async fn send(&self, parts: Vec<Bytes>, more: bool) -> (io::Result<usize>, Vec<Bytes>) {
         let (shard, fd) = (&self.0.shard, Fd(self.0.fd.as_raw_fd()));
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | if more { libc::MSG_MORE } else { 0 };
         let (sent, parts) = if let [part] = &parts[..] {
             let len = part.len().min(SEND_BYTES_MAX) as u32;
             let send = opcode::Send::new(fd, part.as_ptr(), len).flags(flags).build();

@@ -7,6 +7,7 @@ mod directories;
 mod files;
 mod listeners;
 mod mailboxes;
+mod ranges;
 mod setting;
 mod streams;
 mod tasks;

@@ -128,6 +128,19 @@ impl Disk {
         Ok(count)
     }
 
+    /// What the page cache has of a range: fewer bytes at the end of the file.
+    pub(in crate::sim) fn cached(
+        &mut self,
+        id: InodeId,
+        offset: u64,
+        len: usize,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        let count = self.tree.file(id)?.cached().read(offset, &mut bytes);
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
     /// Whether a read would not have to wait.
     pub(in crate::sim) fn is_resident(&mut self) -> bool {
         !self.rng.one_in(4)

@@ -1,0 +1,51 @@
+//! What the page cache has of a file (cachestat(2), since Linux 6.5): splice(2) on a file waits for the device where its pages are
+//! not there, whatever flags it has.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::file::{is_any, uninterrupted};
+
+/// The number of the system call, on every architecture.
+const CACHESTAT: libc::c_long = 451;
+
+/// `struct cachestat_range`.
+#[repr(C)]
+struct Range {
+    offset: u64,
+    len: u64,
+}
+
+/// `struct cachestat`, in pages.
+#[repr(C)]
+#[derive(Default)]
+struct Counts {
+    cached: u64,
+    dirty: u64,
+    written_back: u64,
+    evicted: u64,
+    recently_evicted: u64,
+}
+
+/// Whether every page of the range is in the page cache; never where the kernel cannot tell.
+pub(super) fn is_resident(file: &OwnedFd, offset: u64, len: u64) -> io::Result<bool> {
+    let range = Range { offset, len };
+    let mut counts = Counts::default();
+    let asked = uninterrupted(|| {
+        let (range, counts) = (&raw const range, &raw mut counts);
+        // SAFETY: both pointers are to locals that have the kernel's layout.
+        unsafe { libc::syscall(CACHESTAT, file.as_raw_fd(), range, counts, 0) as isize }
+    });
+    match asked {
+        Ok(_) => Ok(counts.cached >= pages(offset, len)),
+        Err(error) if is_any(&error, &[libc::ENOSYS, libc::EOPNOTSUPP, libc::EPERM]) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many pages have a byte of the range.
+fn pages(offset: u64, len: u64) -> u64 {
+    // SAFETY: sysconf(3) has no memory to violate.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    (offset + len).div_ceil(page_bytes) - offset / page_bytes
+}

@@ -186,10 +186,11 @@ pub fn encode_request<R: Request>(
 ) -> Result<Vec<Bytes>, EncodeError> {
     let api_key = R::API_KEY.code();
     let header = RequestHeader { api_key, api_version: version, correlation_id, client_id };
-    encode_frame(|w| {
+    let frame = encode_frame(|w| {
         header.encode(w, R::API_KEY.request_header_version(version))?;
         request.encode(w, version)
-    })
+    })?;
+    Ok(frame.finish())
 }
 
 /// A response frame, its length included, as the parts of one vectored send.
@@ -201,6 +202,28 @@ pub fn encode_response<M: Message>(
     correlation_id: i32,
     response: &M,
 ) -> Result<Vec<Bytes>, EncodeError> {
+    Ok(response_frame(version, correlation_id, response)?.finish())
+}
+
+/// The same of a response whose records are elsewhere in part: `elsewhere` gives them in order, each with the length that
+/// [`crate::Records::Elsewhere`] said.
+///
+/// # Errors
+/// As [`Message::encode`].
+pub fn encode_response_around<M: Message, T: From<Bytes>>(
+    version: i16,
+    correlation_id: i32,
+    response: &M,
+    elsewhere: impl FnMut(usize) -> T,
+) -> Result<Vec<T>, EncodeError> {
+    Ok(response_frame(version, correlation_id, response)?.finish_around(elsewhere))
+}
+
+fn response_frame<M: Message>(
+    version: i16,
+    correlation_id: i32,
+    response: &M,
+) -> Result<Writer, EncodeError> {
     encode_frame(|w| {
         let header_version = M::API_KEY.response_header_version(version);
         ResponseHeader { correlation_id }.encode(w, header_version);
@@ -233,12 +256,12 @@ pub fn correlation_id(frame: &[u8]) -> Result<i32, DecodeError> {
 
 fn encode_frame(
     write: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
-) -> Result<Vec<Bytes>, EncodeError> {
+) -> Result<Writer, EncodeError> {
     let mut w = Writer::with_capacity(FRAME_BYTES_INITIAL);
     w.put_slice(&[0; 4]);
     write(&mut w)?;
     let length = w.len() - 4;
     let max = i32::MAX as usize;
     w.patch_front(i32::try_from(length).map_err(|_| EncodeError::TooLong { length, max })?);
-    Ok(w.finish())
+    Ok(w)
 }

@@ -15,13 +15,19 @@ pub enum Records<'a> {
     Borrowed(&'a [u8]),
     /// Shared slices, one after another: encoding hands large ones through without copying (see [`Writer::put_shared`]).
     Parts(Vec<Bytes>),
+    /// So many bytes that whoever sends the message has elsewhere, as in a file: encoding leaves their place free (see
+    /// [`Writer::put_elsewhere`]).
+    Elsewhere(usize),
 }
 
 impl Records<'_> {
     /// Their length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts().map(<[u8]>::len).sum()
+        match self {
+            Records::Elsewhere(len) => *len,
+            _ => self.parts().map(<[u8]>::len).sum(),
+        }
     }
 
     /// Whether there is no batch.
@@ -30,11 +36,12 @@ impl Records<'_> {
         self.len() == 0
     }
 
-    /// The bytes, part by part.
+    /// The bytes that are here, part by part.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let (borrowed, shared) = match self {
             Records::Borrowed(bytes) => (Some(*bytes), [].as_slice()),
             Records::Parts(parts) => (None, parts.as_slice()),
+            Records::Elsewhere(_) => (None, [].as_slice()),
         };
         borrowed.into_iter().chain(shared.iter().map(|part| part.as_ref()))
     }
@@ -84,6 +91,7 @@ impl LengthPrefixed for Records<'_> {
         match self {
             Records::Borrowed(bytes) => w.put_slice(bytes),
             Records::Parts(parts) => parts.iter().for_each(|part| w.put_shared(part.clone())),
+            Records::Elsewhere(len) => w.put_elsewhere(*len),
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ pub struct Writer {
 enum Part {
     Owned(BytesMut),
     Shared(Bytes),
+    Elsewhere(usize),
 }
 
 impl Writer {
@@ -56,13 +57,24 @@ impl Writer {
         if bytes.len() < SHARED_BYTES_MIN {
             return self.put_slice(&bytes);
         }
+        self.end_current();
+        self.done_bytes += bytes.len();
+        self.done.push(Part::Shared(bytes));
+    }
+
+    /// Leaves the place of `len` bytes that [`Writer::finish_around`] asks for.
+    pub fn put_elsewhere(&mut self, len: usize) {
+        self.end_current();
+        self.done_bytes += len;
+        self.done.push(Part::Elsewhere(len));
+    }
+
+    fn end_current(&mut self) {
         if !self.current.is_empty() {
             let owned = self.current.split();
             self.done_bytes += owned.len();
             self.done.push(Part::Owned(owned));
         }
-        self.done_bytes += bytes.len();
-        self.done.push(Part::Shared(bytes));
     }
 
     /// Appends an unsigned LEB128 integer (KIP-482).
@@ -75,23 +87,34 @@ impl Writer {
     }
 
     /// The bytes written, in order, each part non-empty.
+    ///
+    /// # Panics
+    /// When some of them are elsewhere.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Bytes> {
-        if !self.current.is_empty() {
-            self.done.push(Part::Owned(self.current));
-        }
-        let freeze = |part| match part {
-            Part::Owned(bytes) => bytes.freeze(),
-            Part::Shared(bytes) => bytes,
+    pub fn finish(self) -> Vec<Bytes> {
+        self.finish_around(|len| panic!("{len} bytes are elsewhere, and nobody gives them"))
+    }
+
+    /// The same, where `elsewhere` gives those that [`Writer::put_elsewhere`] left a place for, in order.
+    #[must_use]
+    pub fn finish_around<T: From<Bytes>>(
+        mut self,
+        mut elsewhere: impl FnMut(usize) -> T,
+    ) -> Vec<T> {
+        self.end_current();
+        let part = |part| match part {
+            Part::Owned(bytes) => bytes.freeze().into(),
+            Part::Shared(bytes) => bytes.into(),
+            Part::Elsewhere(len) => elsewhere(len),
         };
-        self.done.into_iter().map(freeze).collect()
+        self.done.into_iter().map(part).collect()
     }
 
     /// Overwrites the first four bytes, which must have been written as a placeholder.
     pub(crate) fn patch_front(&mut self, value: i32) {
         let front = match self.done.first_mut() {
             Some(Part::Owned(bytes)) => &mut bytes[..4],
-            Some(Part::Shared(_)) => panic!("a placeholder precedes every shared part"),
+            Some(_) => panic!("a placeholder precedes every other part"),
             None => &mut self.current[..4],
         };
         front.copy_from_slice(&value.to_be_bytes());

@@ -122,6 +122,21 @@ fn large_shared_parts_are_not_copied_and_small_ones_are() {
 }
 
 #[test]
+fn what_is_elsewhere_is_put_in_its_place() {
+    let mut w = Writer::new();
+    Records::Elsewhere(3).write(&mut w, FIXED).expect("records have an encoding");
+    w.put_slice(b"between");
+    Records::Elsewhere(0).write(&mut w, FLEXIBLE).expect("records have an encoding");
+    assert_eq!(w.len(), 4 + 3 + 7 + 1);
+    let mut lengths = Vec::new();
+    let parts = w.finish_around(|len| {
+        lengths.push(len);
+        Bytes::from_static(&b"file"[..len])
+    });
+    assert_eq!((parts.concat(), lengths), (b"\0\0\0\x03filbetween\x01".to_vec(), vec![3, 0]));
+}
+
+#[test]
 fn error_codes_of_a_later_kafka_survive() {
     let later = ErrorCode(9999);
     assert_eq!(written(&later, FIXED), 9999i16.to_be_bytes());

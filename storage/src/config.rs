@@ -102,6 +102,8 @@ pub struct LogManagerConfig {
     pub checkpoint_interval: Duration,
     /// What logs hold back from their segments.
     pub held: HeldConfig,
+    /// What they keep in memory for consumers who keep up, in bytes; with 0 nothing.
+    pub tail_bytes_max: u64,
     /// How many logs keep the files of their active segment open, three descriptors each.
     pub open_logs_max: usize,
 }
@@ -114,6 +116,7 @@ impl Default for LogManagerConfig {
             checkpoint_interval_bytes: 512 << 20,
             checkpoint_interval: Duration::from_secs(60),
             held: HeldConfig::default(),
+            tail_bytes_max: 8 << 20,
             open_logs_max: 1000,
         }
     }

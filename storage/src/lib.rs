@@ -38,7 +38,7 @@ pub use error::{AppendError, ReadError, StorageError};
 pub use journal::LOGS_PREFETCHED;
 pub use kept::{KeptLog, keep};
 pub use log::{
-    Acknowledgeable, Appended, DamagedRange, Fetched, Log, NewLog, Origin, TimestampedOffset,
+    Acknowledgeable, Appended, DamagedRange, Fetched, Log, NewLog, Origin, Span, TimestampedOffset,
 };
 pub use log_directory::{Found, LogDirectory, PartitionDirectory};
 pub use manager::{LogManager, RoundStats};

@@ -12,9 +12,11 @@ mod prefetch;
 mod read;
 mod replace;
 mod retention;
+mod span;
 mod start;
 mod state;
 mod sync;
+mod tail;
 mod truncate;
 mod trusted;
 mod waiting;
@@ -34,7 +36,11 @@ pub use create::NewLog;
 pub use damage::DamagedRange;
 pub use lookup::TimestampedOffset;
 pub use read::Fetched;
+pub use span::Span;
+pub(crate) use span::SpansOut;
 pub(crate) use state::{Loaded, Offsets, State};
+pub(crate) use tail::OVERHEAD_BYTES as TAIL_OVERHEAD_BYTES;
+use tail::Tail;
 pub use waiting::Acknowledgeable;
 use waiting::Waiting;
 
@@ -74,6 +80,8 @@ pub(crate) struct Shared {
     shape_turn: Turnstile,
     /// Held by whoever looks how far damage goes that a read met.
     damage_turn: Turnstile,
+    /// The newest batches, while there are consumers who keep up.
+    tail: RefCell<Option<Box<Tail>>>,
     /// Never borrowed across an await.
     state: RefCell<State>,
 }

@@ -9,6 +9,7 @@ mod files;
 mod held;
 mod removals;
 mod rounds;
+mod tails;
 mod unwritable;
 mod write_back;
 
@@ -24,7 +25,7 @@ use crate::config::LogManagerConfig;
 use crate::error::StorageError;
 use crate::group_sync::GroupSync;
 use crate::journal::{Extent, Journal, JournalStats};
-use crate::log::{Log, Shared};
+use crate::log::{Log, Shared, SpansOut};
 use crate::recovered::Recovered;
 use crate::shard_checkpoint::{LogKey, ShardCheckpoint, journal_directory};
 
@@ -33,6 +34,7 @@ use held::HeldBack;
 use removals::Removals;
 pub use rounds::RoundStats;
 use rounds::Rounds;
+use tails::Tails;
 use unwritable::Unwritable;
 pub(crate) use write_back::LEAST_BYTES as WRITE_BACK_BYTES_MIN;
 
@@ -65,6 +67,8 @@ pub(crate) struct Inner {
     held: HeldBack,
     open_files: OpenFiles,
     removals: Removals,
+    spans_out: SpansOut,
+    tails: Tails,
     unwritable: Unwritable,
     failed: RefCell<Option<String>>,
     /// Rings when the directory has failed.
@@ -95,6 +99,7 @@ impl LogManager {
             sync: GroupSync::new(reactor, config.concurrent_syncs_max),
             open_files: OpenFiles::new(config.open_logs_max),
             held: HeldBack::new(config.held),
+            tails: Tails::new(config.tail_bytes_max),
             directory: directory.to_path_buf(),
             shard,
             config,
@@ -106,10 +111,15 @@ impl LogManager {
             logs: RefCell::default(),
             rounds: Rounds::default(),
             removals: Removals::default(),
+            spans_out: SpansOut::default(),
             unwritable: Unwritable::default(),
             failed: RefCell::default(),
             has_failed: Notify::new(),
         }))
+    }
+
+    pub(crate) fn spans_out(&self) -> &SpansOut {
+        &self.0.spans_out
     }
 
     /// The log directory.

@@ -20,7 +20,7 @@ use crate::names::Kind;
 
 pub(crate) use held::{Held, Spare};
 pub(crate) use index::{Entry, Index, last as last_entry};
-pub(crate) use offset_index::{OffsetEntry, can_hold};
+pub(crate) use offset_index::{OffsetEntry, can_hold, last_where};
 pub(crate) use reader::{
     Located, Source, Wanted, batch_bytes, first_as_new_as, header_at, is_index_fault, largest_from,
     locate, read_batches,

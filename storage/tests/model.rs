@@ -3,13 +3,18 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use common::*;
-use ringlane_batch::{BatchView, HighWatermark, LeaderEpoch, Offset, TimestampMs, TimestampType};
+use ringlane_batch::{
+    BatchView, HighWatermark, LeaderEpoch, Offset, TimestampMs, TimestampType, stamp,
+    stamp_log_append_time,
+};
 use ringlane_reactor::sim::Options;
-use ringlane_reactor::{Reactor, Rng};
-use ringlane_storage::{AppendError, Log, LogConfig, Origin, ReadError};
+use ringlane_reactor::{AddressReservation, Part, Reactor, Rng, Stream};
+use ringlane_storage::{AppendError, Fetched, Log, LogConfig, Origin, ReadError};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 250;
@@ -105,13 +110,21 @@ struct Run {
     log: Log,
     config: LogConfig,
     model: Model,
+    /// Leads back to this shard.
+    connection: (Stream, Stream),
+    /// How many there were.
+    spans: u32,
+    /// How many reads found something in memory.
+    tails: u32,
 }
 
 impl Run {
     async fn step(&mut self) {
         match self.rng.below(100) {
             0..50 => self.append().await,
-            50..70 => self.read().await,
+            50..65 => self.read().await,
+            65..68 => self.span().await,
+            68..70 => self.log.expect_reader(),
             70..78 => self.look_up_times().await,
             78..83 => self.check_epochs(),
             83..87 => self.check_retry().await,
@@ -145,7 +158,20 @@ impl Run {
         };
         let mut bytes = batch_of(&timestamps, value_len, producer);
         let epoch = LeaderEpoch(self.model.epoch);
-        let appended = self.log.append(&mut bytes, epoch, Origin::Client, now).await;
+        let stamped = |bytes: &mut Vec<u8>, base: Offset| {
+            stamp(bytes, base, epoch);
+            if self.config.timestamp_type == TimestampType::LogAppendTime {
+                stamp_log_append_time(bytes, TimestampMs(now));
+            }
+        };
+        let appended = match self.rng.one_in(3) {
+            true => self.log.append(&mut bytes, epoch, Origin::Client, now).await,
+            false => {
+                let appended =
+                    self.log.append_kept(bytes.clone(), epoch, Origin::Client, now).await;
+                appended.inspect(|appended| stamped(&mut bytes, appended.base_offset))
+            }
+        };
         match appended {
             Err(AppendError::LargerThanSegment { .. }) => {
                 assert!(bytes.len() > self.config.segment_bytes as usize);
@@ -168,7 +194,11 @@ impl Run {
         let until = self.rng.below(end as u64 + 3) as i64;
         let max_bytes = self.rng.below(4000) as usize;
         let at_least_one = self.rng.one_in(2);
+        let tail = self.log.read_tail(Offset(from), max_bytes, Offset(until), at_least_one);
         let read = self.log.read(Offset(from), max_bytes, Offset(until), at_least_one).await;
+        if let Some(tail) = tail {
+            self.check_tail(tail, from, until, max_bytes, at_least_one);
+        }
         if from < self.model.start {
             assert!(matches!(read, Err(ReadError::OffsetOutOfRange { .. })), "{from}: {read:?}");
             return;
@@ -183,6 +213,51 @@ impl Run {
         assert!(got.len() <= max_bytes.max(if at_least_one { first_len } else { 0 }));
         let last = ringlane_batch::batches(&got).last().map(|batch| batch.unwrap().next_offset());
         assert_eq!(read.next_offset, last.unwrap_or(Offset(from)));
+    }
+
+    /// What a reader gets from memory is all that fits, whatever segments it is in.
+    fn check_tail(&mut self, tail: Fetched, from: i64, until: i64, max_bytes: usize, one: bool) {
+        let got: Vec<u8> = tail.batches.concat();
+        let expected = self.model.bytes_from(from, until);
+        let mut fits = 0;
+        for batch in ringlane_batch::batches(&expected) {
+            let len = batch.expect("the model holds batches").len();
+            if fits + len > max_bytes && !(fits == 0 && one) {
+                break;
+            }
+            fits += len;
+        }
+        assert!(
+            got == expected[..fits],
+            "tail {from}..{until}, {max_bytes}, {one}: something else"
+        );
+        let last = ringlane_batch::batches(&got).last().map(|batch| batch.unwrap().next_offset());
+        assert_eq!(tail.next_offset, last.unwrap_or(Offset(from)));
+        self.tails += u32::from(!got.is_empty());
+    }
+
+    /// What a reader gets straight from the file is what it would get otherwise.
+    async fn span(&mut self) {
+        let end = self.model.end();
+        let from = self.rng.below(end as u64 + 1) as i64;
+        let until = self.rng.below(end as u64 + 3) as i64;
+        let (min, max) = (1 + self.rng.below(500) as usize, self.rng.below(4000) as usize);
+        let Some(span) = self.log.span(Offset(from), min..=max, Offset(until)).await else {
+            return;
+        };
+        assert!((min..=max).contains(&span.range.len()), "{min}..={max}: {span:?}");
+        let (client, server) = &self.connection;
+        let len = span.range.len();
+        client.write_parts(vec![Part::File(span.range)]).await.expect("sends");
+        let mut got = Vec::new();
+        while got.len() < len {
+            got.extend_from_slice(&server.read().await.expect("receives"));
+        }
+        let expected = self.model.bytes_from(from, until);
+        assert!(expected.starts_with(&got), "span {from}..{until}: not what was appended");
+        let last = ringlane_batch::batches(&got).last().map(|batch| batch.unwrap().next_offset());
+        assert_eq!(Some(span.next_offset), last);
+        self.spans += 1;
     }
 
     async fn look_up_times(&mut self) {
@@ -259,21 +334,39 @@ impl Run {
     }
 }
 
-fn check(seed: u64) {
+/// Answers how many reads were given a part of a file, and how many found something in memory.
+fn check(seed: u64) -> (u32, u32) {
     let (mut simulation, host) = world(Options::seed(seed));
     simulation.block_on(host, move |reactor| async move {
         let mut rng = Rng::new(seed ^ 0x10c);
         let config = draw_config(&mut rng);
         let log = create(&reactor, config.clone()).await;
-        let mut run = Run { reactor, rng, log, config, model: Model::default() };
+        let (model, connection) = (Model::default(), connection(&reactor).await);
+        let mut run = Run { reactor, rng, log, config, model, connection, spans: 0, tails: 0 };
         for _ in 0..STEPS {
             run.step().await;
         }
         run.reopen().await;
-    });
+        (run.spans, run.tails)
+    })
+}
+
+async fn connection(reactor: &Reactor) -> (Stream, Stream) {
+    let here = AddressReservation::simulated(SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)));
+    let listener = reactor.listen(&here, 1).expect("listens");
+    let client = reactor.connect(here.address()).await.expect("connects");
+    (client, listener.accept().await.expect("accepts"))
 }
 
 #[test]
 fn the_log_is_the_list_of_what_was_appended() {
-    each_seed("model", seeds(SEEDS), check);
+    let (spans, tails) = (Cell::new(0), Cell::new(0));
+    let count = |seed| {
+        let (of_file, of_memory) = check(seed);
+        spans.update(|spans| spans + of_file);
+        tails.update(|tails| tails + of_memory);
+    };
+    let seeds: Vec<u64> = seeds(SEEDS).into_iter().collect();
+    each_seed("model", seeds.iter().copied(), count);
+    assert!(seeds.len() == 1 || spans.get().min(tails.get()) > 0, "{spans:?}, {tails:?}");
 }

@@ -82,6 +82,7 @@ impl Log {
             append_turn: Turnstile::default(),
             shape_turn: Turnstile::default(),
             damage_turn: Turnstile::default(),
+            tail: RefCell::default(),
             state: state.into(),
         }));
         manager.register(&log);

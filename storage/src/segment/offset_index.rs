@@ -49,3 +49,13 @@ pub(crate) async fn below(
 ) -> std::io::Result<(u32, Option<OffsetEntry>)> {
     search(file, base.0, count, |entry: &OffsetEntry| entry.offset < offset).await
 }
+
+/// The last of the `count` entries in the file for which `before` holds, as it does for all entries before that.
+pub(crate) async fn last_where(
+    file: &File,
+    base: Offset,
+    count: u32,
+    before: impl Fn(&OffsetEntry) -> bool,
+) -> std::io::Result<Option<OffsetEntry>> {
+    Ok(search(file, base.0, count, &before).await?.1.filter(before))
+}

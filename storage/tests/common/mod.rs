@@ -60,6 +60,8 @@ pub(crate) fn manager_config() -> LogManagerConfig {
             leaving_bytes_max: 600,
             reserved_step_max: 16 << 10,
         },
+        // A dozen batches.
+        tail_bytes_max: 5000,
         ..LogManagerConfig::default()
     }
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use ringlane_reactor::{Notify, Queue, Stream};
+use ringlane_reactor::{Notify, Part, Queue, Stream};
 use ringlane_wire::frame::FrameAssembler;
 use tracing::{debug, info};
 
@@ -154,7 +154,7 @@ async fn write_answers(connection: Rc<Connection>) {
 }
 
 /// Every answer that is ready at the front of the queue, at least one: they leave in one vectored send.
-async fn next_answers(connection: &Connection) -> Result<Vec<Bytes>, String> {
+async fn next_answers(connection: &Connection) -> Result<Vec<Part>, String> {
     loop {
         let pushed = connection.pushed.notified();
         let front = connection.answers.borrow_mut().pop_front();
@@ -173,9 +173,9 @@ async fn next_answers(connection: &Connection) -> Result<Vec<Bytes>, String> {
 }
 
 /// Adds the answers that are ready behind the first, up to a bound: what a client does not read must not pile up here.
-async fn add_ready(connection: &Connection, parts: &mut Vec<Bytes>) -> Result<(), String> {
+async fn add_ready(connection: &Connection, parts: &mut Vec<Part>) -> Result<(), String> {
     poll_fn(|cx| {
-        while parts.iter().map(Bytes::len).sum::<usize>() < SEND_BYTES {
+        while parts.iter().map(Part::len).sum::<usize>() < SEND_BYTES {
             // It is out of the queue while it is polled: what that starts may look at the queue.
             let next = connection.answers.borrow_mut().pop_front();
             let Some(mut next) = next else { break };
@@ -194,7 +194,7 @@ fn take(
     connection: &Connection,
     pending: Pending,
     answer: Answer,
-    parts: &mut Vec<Bytes>,
+    parts: &mut Vec<Part>,
 ) -> Result<(), String> {
     drop(pending);
     connection.popped.notify_all();
@@ -206,15 +206,16 @@ fn take(
     Ok(())
 }
 
-async fn send(connection: &Connection, mut parts: Vec<Bytes>) -> io::Result<()> {
+async fn send(connection: &Connection, mut parts: Vec<Part>) -> io::Result<()> {
     let account = &connection.account;
-    let bytes: usize = parts.iter().map(Bytes::len).sum();
-    let held = account.take(bytes);
+    let bytes: usize = parts.iter().map(Part::len).sum();
+    // What lies in a file is in the page cache, not here.
+    let held = account.take(parts.iter().map(Part::memory_bytes).sum());
     account.set_sending(true);
     let mut sent = Ok(());
     // A large answer leaves in pieces, so that a client that takes it slowly is seen to take it.
     while sent.is_ok() && !parts.is_empty() {
-        sent = connection.stream.write_all(piece(&mut parts)).await;
+        sent = connection.stream.write_parts(piece(&mut parts)).await;
         account.progressed(connection.shard.reactor.now());
     }
     account.set_sending(false);
@@ -224,7 +225,7 @@ async fn send(connection: &Connection, mut parts: Vec<Bytes>) -> io::Result<()> 
 }
 
 /// Takes at most [`PIECE_BYTES`] from the front of `parts`.
-fn piece(parts: &mut Vec<Bytes>) -> Vec<Bytes> {
+fn piece(parts: &mut Vec<Part>) -> Vec<Part> {
     let mut room = PIECE_BYTES;
     let whole = parts.iter().take_while(|part| {
         let fits = part.len() <= room;
@@ -237,7 +238,7 @@ fn piece(parts: &mut Vec<Bytes>) -> Vec<Bytes> {
     }
     let rest = parts.split_off(whole);
     let mut piece = std::mem::replace(parts, rest);
-    let taken: usize = piece.iter().map(Bytes::len).sum();
+    let taken: usize = piece.iter().map(Part::len).sum();
     if taken < PIECE_BYTES {
         piece.push(parts[0].split_to(PIECE_BYTES - taken));
     }

@@ -271,11 +271,11 @@ impl Coordinator {
         for record in &append.records {
             builder.append(TimestampMs(now_ms), Some(&record.key), record.value.as_deref(), &[]);
         }
-        let mut batch = builder.finish(&BatchFields::default()).to_vec();
+        let batch = builder.finish(&BatchFields::default()).to_vec();
         if batch.len() > self.partition.config().max_message_bytes as usize {
             return Err(AppendError::TooLarge);
         }
-        match self.partition.append(&mut batch, Origin::Client, now_ms).await {
+        match self.partition.append(batch, Origin::Client, now_ms).await {
             Ok(appended) => Ok(appended.last_offset.plus(1)),
             Err(ringlane_storage::AppendError::LargerThanSegment { .. }) => {
                 Err(AppendError::TooLarge)

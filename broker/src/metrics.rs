@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     pub(crate) bytes_received: Counter,
     /// Bytes to clients.
     pub(crate) bytes_sent: Counter,
+    /// Of these, records that went from file to socket without a copy.
+    pub(crate) bytes_spliced: Counter,
     /// Requests begun.
     pub(crate) requests: Counter,
     /// Record batches appended.
@@ -48,12 +50,13 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// The values, each under its name, in the order of the fields.
-    pub(crate) fn values(&self) -> [(&'static str, u64); 9] {
+    pub(crate) fn values(&self) -> [(&'static str, u64); 10] {
         [
             ("connections_refused", self.connections_refused.value()),
             ("connections_closed", self.connections_closed.value()),
             ("bytes_received", self.bytes_received.value()),
             ("bytes_sent", self.bytes_sent.value()),
+            ("bytes_spliced", self.bytes_spliced.value()),
             ("requests", self.requests.value()),
             ("batches_appended", self.batches_appended.value()),
             ("partitions_read", self.partitions_read.value()),

@@ -20,8 +20,10 @@ use ringlane_storage::{AppendError, Appended, Log, LogConfig, Origin};
 
 use crate::config::TopicConfig;
 
+mod reading;
 mod visible;
 
+pub(crate) use reading::{Allowed, Batches};
 use visible::VisibleBytes;
 
 /// Which partition: its topic's id and its index.
@@ -159,13 +161,14 @@ impl Partition {
     /// As [`Log::append`].
     pub(crate) async fn append(
         &self,
-        batch: &mut [u8],
+        batch: Vec<u8>,
         origin: Origin,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
-        let appended = self.log.append(batch, self.leader_epoch.get(), origin, now_ms).await?;
+        let (len, epoch) = (batch.len(), self.leader_epoch.get());
+        let appended = self.log.append_kept(batch, epoch, origin, now_ms).await?;
         let mut visible_bytes = self.visible_bytes.get();
-        visible_bytes.append(batch.len(), appended.last_offset.plus(1));
+        visible_bytes.append(len, appended.last_offset.plus(1));
         self.visible_bytes.set(visible_bytes);
         self.appended.notify_all();
         Ok(appended)

@@ -132,6 +132,7 @@ fn manager_config(shard: &Shard, directories: usize) -> LogManagerConfig {
             files: config.journal_files as u32,
             ..JournalConfig::default()
         },
+        tail_bytes_max: config.tail_bytes as u64,
         ..LogManagerConfig::default()
     }
 }

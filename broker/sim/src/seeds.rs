@@ -117,6 +117,7 @@ pub fn run(seed: u64) -> Outcome {
     let shards = draw_shards(&mut rng);
     let settings: &[&str] = if rng.one_in(3) { &["log.dirs=/data,/second"] } else { &[] };
     let mut cluster = Cluster::new(options, shards, settings);
+    draw_reading(seed).into_iter().for_each(|setting| cluster.set(setting));
     let (work, clients) = Plan::draw(&mut rng).start(&mut cluster);
     let moves = rng.one_in(2);
     let mut run = Run { cluster, work, clients, rng, moves, deaths: 0 };
@@ -136,6 +137,16 @@ pub fn run(seed: u64) -> Outcome {
         deaths: run.deaths,
         acknowledged: run.work.oracle.acknowledged_count(),
     }
+}
+
+/// How the broker reads: from memory, from files by itself, or by sending parts of them.
+fn draw_reading(seed: u64) -> Vec<&'static str> {
+    // Of its own: what the seed means for the rest stays what it was.
+    let mut rng = Rng::new(seed ^ 0x0066_6574_6368);
+    let tail = ["ringlane.tail.bytes=0", "ringlane.tail.bytes=2000"];
+    let zero_copy = "ringlane.fetch.zero.copy.min.bytes=1";
+    let tail = (!rng.one_in(3)).then(|| tail[rng.below(2) as usize]);
+    tail.into_iter().chain(rng.one_in(2).then_some(zero_copy)).collect()
 }
 
 fn draw_options(seed: u64, rng: &mut Rng) -> Options {

@@ -2,13 +2,13 @@
 //! its partitions, wherever they are, until what they show has grown by what is missing, or its time is over: it reads again
 //! only then, not at every ring. Sessions are declined (session id 0), so every fetch names all of its partitions.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex};
 use ringlane_controller::ClusterImage;
-use ringlane_reactor::{Instant, ShardId, oneshot};
+use ringlane_reactor::{FileRange, Instant, Part, ShardId, oneshot};
 use ringlane_storage::ReadError;
 use ringlane_wire::messages::fetch::{
     EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
@@ -19,7 +19,7 @@ use ringlane_wire::{ErrorCode, Records};
 use super::topics::{self, ByOwner};
 use super::{Answer, Handled, Request, Started, errors};
 use crate::memory::Held;
-use crate::partition::{Partition, PartitionKey};
+use crate::partition::{Allowed, Batches, Partition, PartitionKey};
 use crate::race::{Either, first_of, join_all, race};
 use crate::shard::Shard;
 
@@ -76,7 +76,7 @@ struct Found {
     last_stable_offset: i64,
     log_start_offset: i64,
     diverging: Option<(i32, i64)>,
-    batches: Vec<Bytes>,
+    batches: Batches,
     /// Whether more is visible in a later segment, which only another read gives.
     has_more: bool,
 }
@@ -90,17 +90,13 @@ impl From<ErrorCode> for Found {
             last_stable_offset: -1,
             log_start_offset: -1,
             diverging: None,
-            batches: Vec::new(),
+            batches: Batches::default(),
             has_more: false,
         }
     }
 }
 
 impl Found {
-    fn bytes(&self) -> usize {
-        self.batches.iter().map(Bytes::len).sum()
-    }
-
     /// Whether the client must hear of it at once, or waits for what no waiting gives.
     fn is_urgent(&self) -> bool {
         self.error_code != ErrorCode::NONE || self.diverging.is_some() || self.has_more
@@ -200,7 +196,7 @@ async fn run(mut fetch: Fetch) -> Answer {
         }
         // What was read is read again with what comes: it must not stand in others' way meanwhile.
         fetch.held = None;
-        fetch.slots.iter_mut().flatten().for_each(|found| found.batches.clear());
+        fetch.slots.iter_mut().flatten().for_each(|found| found.batches = Batches::default());
         wait(&shard, &fetch, missing_bytes).await;
     }
     read(&shard, &mut fetch).await;
@@ -299,10 +295,12 @@ async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> u64 {
         fetch.slots[slot] = Some(found);
     }
     let found = fetch.slots.iter().flatten();
-    let (bytes, urgent) = found.fold((0, false), |(bytes, urgent), found| {
-        (bytes + found.bytes(), urgent || found.is_urgent())
-    });
-    held.set(bytes);
+    let (bytes, memory_bytes, urgent) =
+        found.fold((0, 0, false), |(bytes, memory_bytes, urgent), found| {
+            let memory_bytes = memory_bytes + found.batches.memory_bytes();
+            (bytes + found.batches.len(), memory_bytes, urgent || found.is_urgent())
+        });
+    held.set(memory_bytes);
     fetch.held = Some(held);
     // A shard that has filled its share has no more to give, however long one waits.
     let enough = if urgent { 0 } else { fetch.bytes_min.min(share_bytes) };
@@ -310,6 +308,8 @@ async fn read(shard: &Rc<Shard>, fetch: &mut Fetch) -> u64 {
 }
 
 async fn read_here(shard: Rc<Shard>, wanted: Vec<Wanted>, bytes_max: usize) -> Vec<(usize, Found)> {
+    let span_bytes_min = usize::try_from(shard.config.fetch_zero_copy_min_bytes);
+    let span_bytes_min = span_bytes_min.unwrap_or(usize::MAX);
     let mut left = bytes_max;
     let mut nothing_yet = true;
     let mut since_turn = 0;
@@ -322,23 +322,22 @@ async fn read_here(shard: Rc<Shard>, wanted: Vec<Wanted>, bytes_max: usize) -> V
         shard.metrics.partitions_read.increment();
         let found = match topics::led(&shard, wanted.key, wanted.current_leader_epoch) {
             // KIP-74: the first batch of the first partition that has one is sent whatever its size.
-            Ok(partition) => read_partition(&partition, &wanted, left, nothing_yet).await,
+            Ok(partition) => {
+                let bytes_max = wanted.max_bytes.min(left);
+                let allowed = Allowed { bytes_max, at_least_one: nothing_yet, span_bytes_min };
+                read_partition(&partition, &wanted, allowed).await
+            }
             Err(error_code) => error_code.into(),
         };
-        since_turn += found.bytes();
-        left = left.saturating_sub(found.bytes());
-        nothing_yet &= found.bytes() == 0;
+        since_turn += found.batches.memory_bytes();
+        left = left.saturating_sub(found.batches.len());
+        nothing_yet &= found.batches.len() == 0;
         all.push((wanted.slot, found));
     }
     all
 }
 
-async fn read_partition(
-    partition: &Partition,
-    wanted: &Wanted,
-    left: usize,
-    at_least_one: bool,
-) -> Found {
+async fn read_partition(partition: &Partition, wanted: &Wanted, allowed: Allowed) -> Found {
     let high_watermark = partition.high_watermark().offset();
     let (visible_bytes, _) = partition.visible_bytes();
     let (key, offset, leader_epoch) = (wanted.key, wanted.offset, partition.leader_epoch());
@@ -357,17 +356,8 @@ async fn read_partition(
     if wanted.offset > log_end || wanted.offset.0 < found.log_start_offset {
         return ErrorCode::OFFSET_OUT_OF_RANGE.into();
     }
-    let max_bytes = wanted.max_bytes.min(left);
-    if wanted.offset >= high_watermark || (max_bytes == 0 && !at_least_one) {
-        return found;
-    }
-    match partition.log.read(wanted.offset, max_bytes, high_watermark, at_least_one).await {
-        Ok(fetched) => {
-            let segment_end = partition.log.segment_end(wanted.offset);
-            let has_any = !fetched.batches.is_empty();
-            found.has_more = has_any && fetched.next_offset.max(segment_end) < high_watermark;
-            found.batches = fetched.batches;
-        }
+    match partition.read(wanted.offset, allowed).await {
+        Ok((batches, has_more)) => (found.batches, found.has_more) = (batches, has_more),
         Err(ReadError::OffsetOutOfRange { .. }) => return ErrorCode::OFFSET_OUT_OF_RANGE.into(),
         // The log said so once; consumers ask again and again.
         Err(error @ ReadError::Damaged(_)) => return errors::of_read(&error).into(),
@@ -395,23 +385,42 @@ fn answer(fetch: Fetch) -> Answer {
     let Ok(message) = request.decode::<FetchRequest>() else {
         return Answer::Close("a request decodes once and not again".into());
     };
+    let mut ranges = VecDeque::new();
     let mut found = slots.into_iter().map(|slot| slot.expect("every partition was read"));
+    let mut data = |partition: &FetchPartition| {
+        let found = found.next().expect("every partition was read");
+        partition_data(partition.partition, found, &mut ranges)
+    };
     let responses = message.topics.iter().map(|topic| FetchableTopicResponse {
         topic: topic.topic,
         topic_id: topic.topic_id,
-        partitions: topic
-            .partitions
-            .iter()
-            .zip(&mut found)
-            .map(|(partition, found)| partition_data(partition.partition, found))
-            .collect(),
+        partitions: topic.partitions.iter().map(&mut data).collect(),
     });
     let responses = responses.collect();
-    request.answer_later(&FetchResponse { responses, ..Default::default() })
+    let response = FetchResponse { responses, ..Default::default() };
+    let answer = request.encode_around(&response, |len| {
+        let range: FileRange = ranges.pop_front().expect("a range for each place");
+        assert_eq!(range.len(), len, "places and ranges come in the same order");
+        request.shard.metrics.bytes_spliced.add(len as u64);
+        Part::File(range)
+    });
+    answer.unwrap_or_else(|refusal| Answer::Close(refusal.0))
 }
 
-fn partition_data(partition_index: i32, found: Found) -> PartitionData<'static> {
+fn partition_data(
+    partition_index: i32,
+    found: Found,
+    ranges: &mut VecDeque<FileRange>,
+) -> PartitionData<'static> {
     let (epoch, end_offset) = found.diverging.unwrap_or((-1, -1));
+    let records = match found.batches {
+        Batches::Memory(batches) => Records::Parts(batches),
+        Batches::File(range) => {
+            let len = range.len();
+            ranges.push_back(range);
+            Records::Elsewhere(len)
+        }
+    };
     PartitionData {
         partition_index,
         error_code: found.error_code,
@@ -419,7 +428,7 @@ fn partition_data(partition_index: i32, found: Found) -> PartitionData<'static> 
         last_stable_offset: found.last_stable_offset,
         log_start_offset: found.log_start_offset,
         diverging_epoch: EpochEndOffset { epoch, end_offset },
-        records: Some(Records::Parts(found.batches)),
+        records: Some(records),
         ..Default::default()
     }
 }

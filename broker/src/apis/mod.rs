@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use ringlane_reactor::Stream;
+use ringlane_reactor::{Part, Stream};
 use ringlane_wire::header::decode_request_header;
 use ringlane_wire::{ApiKey, Decode, DecodeError, EncodeError, Message, Reader, frame};
 
@@ -77,7 +77,7 @@ pub(crate) use topics::OFFSETS_TOPIC;
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Sends it.
-    Send(Vec<Bytes>),
+    Send(Vec<Part>),
     /// Sends nothing: a produce with acks=0.
     Nothing,
     /// Closes, for this reason.
@@ -159,7 +159,17 @@ impl Request {
 
     /// The frame of the answer.
     fn encode(&self, response: &impl Message) -> Result<Answer, Refusal> {
-        Ok(Answer::Send(frame::encode_response(self.version, self.correlation_id, response)?))
+        self.encode_around(response, |len| panic!("nobody said where {len} bytes of records are"))
+    }
+
+    /// The same, where `elsewhere` gives the records that are not in memory, in order.
+    fn encode_around(
+        &self,
+        response: &impl Message,
+        elsewhere: impl FnMut(usize) -> Part,
+    ) -> Result<Answer, Refusal> {
+        let (version, id) = (self.version, self.correlation_id);
+        Ok(Answer::Send(frame::encode_response_around(version, id, response, elsewhere)?))
     }
 
     /// Ends the request with this answer.
@@ -226,6 +236,7 @@ fn unsupported_version(request: &Request) -> Result<Started, String> {
     if request.key == ApiKey::ApiVersions {
         let answer = api_versions::unsupported(request.correlation_id);
         return answer
+            .map(|parts| parts.into_iter().map(Part::from).collect())
             .map(|parts| Started::done(Answer::Send(parts)))
             .map_err(|error| error.to_string());
     }

@@ -115,7 +115,8 @@ fn sort_by_owner(
                 Ok((owner, key)) => {
                     let records = match &partition.records {
                         Some(Records::Borrowed(bytes)) => request.share(bytes),
-                        Some(Records::Parts(_)) | None => Bytes::new(),
+                        // Only what is sent is anywhere else.
+                        Some(Records::Parts(_) | Records::Elsewhere(_)) | None => Bytes::new(),
                     };
                     works.push(owner, Work { slot, key, records });
                     slots.push(None);
@@ -221,10 +222,10 @@ async fn append(
         ));
     }
     // The frame is shared with its other partitions, and the offset and epoch are stamped into the batch: hence a copy.
-    let mut bytes = to_append(&batch, &config, &limits)?;
+    let bytes = to_append(&batch, &config, &limits)?;
     drop(work.records);
     let now_ms = shard.reactor.wall_clock_ms();
-    let appended = match partition.append(&mut bytes, Origin::Client, now_ms).await {
+    let appended = match partition.append(bytes, Origin::Client, now_ms).await {
         Ok(appended) => appended,
         // A retry waits for its original, which may not be durable yet.
         Err(AppendError::Duplicate(original)) => original,

@@ -64,6 +64,7 @@ settings! {
     dynamic compression_zstd_level: i32 = 3, "compression.zstd.level", within(-131_072, 22), "How hard zstd tries where compression.type is zstd.";
     fixed spin_us: i64 = 0, "ringlane.spin.us", within(0, 1_000_000), "How long a shard looks for work before it sleeps, in microseconds. Costs CPU when idle, saves wake-ups.";
     fixed receive_buffer_bytes: i32 = 2 * MIB, "ringlane.receive.buffer.bytes", within(65_536, i32::MAX), "Memory for receive buffers, for each shard.";
+    fixed tail_bytes: i64 = 8 * MIB as i64, "ringlane.tail.bytes", within(0, i64::MAX), "What logs keep in memory for consumers who keep up, for each shard and log directory.";
     fixed socket_request_max_bytes: i32 = 100 * MIB, "socket.request.max.bytes", within(1, i32::MAX), "The largest request; a longer one closes its connection.";
     fixed queued_max_request_bytes: i64 = -1, "queued.max.request.bytes", any, "Bytes of requests and answers that connections may hold before they wait. 0 or less: 512 MiB.";
     fixed connection_requests_max: i32 = 64, "ringlane.connection.requests.max", within(1, 100_000), "Requests of one connection that may be under way at once.";
@@ -72,6 +73,7 @@ settings! {
     fixed connections_max_idle_ms: i64 = 600_000, "connections.max.idle.ms", unlimited_or_at_least_one, "A connection without progress for this long is closed; negative: none is.";
     fixed socket_listen_backlog_size: i32 = 1024, "socket.listen.backlog.size", within(1, i32::MAX), "Connections that may wait to be accepted, for each shard (Kafka: 50; the kernel bounds it by net.core.somaxconn).";
     fixed max_request_partition_size_limit: i32 = 2000, "max.request.partition.size.limit", within(1, i32::MAX), "Partitions that one answer of DescribeTopicPartitions names; a client asks for the rest.";
+    fixed fetch_zero_copy_min_bytes: i32 = 65_536, "ringlane.fetch.zero.copy.min.bytes", within(-1, i32::MAX), "From so many bytes of a partition on, records in the page cache go to consumers without a copy, and without a check of their checksums: the scrubber looks at them, and clients do (librdkafka only with check.crcs). -1: never.";
     fixed fetch_max_bytes: i32 = 55 * MIB, "fetch.max.bytes", within(1024, i32::MAX), "The most that one fetch answers.";
     fixed group_min_session_timeout_ms: i32 = 6_000, "group.min.session.timeout.ms", within(1, i32::MAX), "The shortest session that a group member may ask for.";
     fixed group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", within(1, i32::MAX), "The longest session that a group member may ask for.";

@@ -30,8 +30,8 @@ async fn with_a_record_in_flight(reactor: &Reactor) -> (Rc<Partition>, Offset) {
     let partition = Partition::lead("orders".into(), key, log, LeaderEpoch(0), config);
     let mut builder = BatchBuilder::new(Codec::None);
     builder.append(TimestampMs(1), None, Some(b"value"), &[]);
-    let mut batch = builder.finish(&BatchFields::default()).to_vec();
-    let appended = partition.append(&mut batch, Origin::Client, 1).await.expect("appended");
+    let batch = builder.finish(&BatchFields::default()).to_vec();
+    let appended = partition.append(batch, Origin::Client, 1).await.expect("appended");
     let end = appended.last_offset.plus(1);
     assert!(partition.high_watermark().offset() < end, "durable takes longer than appended");
     (partition, end)

@@ -19,3 +19,4 @@ mod retention;
 mod round_trip;
 mod slow_clients;
 mod startup;
+mod zero_copy;

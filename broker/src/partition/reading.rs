@@ -1,0 +1,89 @@
+//! Where consumers get what a partition shows them from: memory, if they keep up; the file itself, where the page cache has enough of
+//! it; and else a copy, whose checksums the log looks at.
+
+use bytes::Bytes;
+use ringlane_batch::Offset;
+use ringlane_reactor::FileRange;
+use ringlane_storage::ReadError;
+
+use super::Partition;
+
+/// Whole batches, and where they are.
+#[derive(Clone)]
+pub(crate) enum Batches {
+    /// As slices that follow each other.
+    Memory(Vec<Bytes>),
+    /// In a file that the page cache has.
+    File(FileRange),
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self::Memory(Vec::new())
+    }
+}
+
+impl Batches {
+    /// Bytes of them.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Memory(batches) => batches.iter().map(Bytes::len).sum(),
+            Self::File(range) => range.len(),
+        }
+    }
+
+    /// How much memory they keep, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Memory(_) => self.len(),
+            Self::File(_) => 0,
+        }
+    }
+}
+
+/// What one partition may answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowed {
+    /// Bytes of batches.
+    pub(crate) bytes_max: usize,
+    /// Whether the first batch may be larger.
+    pub(crate) at_least_one: bool,
+    /// From so many bytes on they may be sent from the file.
+    pub(crate) span_bytes_min: usize,
+}
+
+impl Partition {
+    /// What consumers see from `from` on, below the high watermark, and whether more is to be seen in a later segment, which only
+    /// another read gives.
+    ///
+    /// # Errors
+    /// As `Log::read`.
+    pub(crate) async fn read(
+        &self,
+        from: Offset,
+        allowed: Allowed,
+    ) -> Result<(Batches, bool), ReadError> {
+        let Allowed { bytes_max, at_least_one, span_bytes_min } = allowed;
+        let until = self.high_watermark().offset();
+        if from >= until {
+            self.log.expect_reader();
+            return Ok(Default::default());
+        }
+        if bytes_max == 0 && !at_least_one {
+            return Ok(Default::default());
+        }
+        if let Some(fetched) = self.log.read_tail(from, bytes_max, until, at_least_one) {
+            return Ok((Batches::Memory(fetched.batches), false));
+        }
+        let has_more = |next: Offset| next.max(self.log.segment_end(from)) < until;
+        if let Some(span) = self.log.span(from, span_bytes_min..=bytes_max, until).await {
+            return Ok((Batches::File(span.range), has_more(span.next_offset)));
+        }
+        let fetched = self.log.read(from, bytes_max, until, at_least_one).await?;
+        if fetched.next_offset >= until {
+            self.log.expect_reader();
+        }
+        let has_more = !fetched.batches.is_empty() && has_more(fetched.next_offset);
+        Ok((Batches::Memory(fetched.batches), has_more))
+    }
+}

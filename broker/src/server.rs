@@ -213,7 +213,11 @@ async fn close_doors(shard: &Rc<Shard>) {
 
 /// What the broker counted while it ran, in one log line.
 async fn report_counters(shard: &Rc<Shard>) {
-    let values = |shard: &Rc<Shard>| std::future::ready(shard.metrics.values());
+    let values = |shard: &Rc<Shard>| {
+        let stalls = shard.reactor.stalls();
+        let stalls = [("stalls", stalls.turns), ("stalled_us", stalls.time.as_micros() as u64)];
+        std::future::ready(shard.metrics.values().into_iter().chain(stalls).collect::<Vec<_>>())
+    };
     let mut total = BTreeMap::<&str, u64>::new();
     for (name, value) in shard.router.call_all(shard, values).await.into_iter().flatten() {
         *total.entry(name).or_default() += value;

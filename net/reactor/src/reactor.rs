@@ -13,7 +13,7 @@ use crate::file::Disk;
 use crate::listener::{AddressReservation, Listener};
 use crate::stream::Stream;
 use crate::timer::{Elapsed, Sleep};
-use crate::{Instant, sim, uring};
+use crate::{Instant, Stalls, sim, uring};
 
 /// The number of a shard within its broker, dense from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -120,6 +120,14 @@ impl Reactor {
         match &self.0 {
             Side::Uring(shard) => shard.random_u64(),
             Side::Sim(shard) => shard.random_u64(),
+        }
+    }
+
+    /// What the shard's stall detector has counted since the start; nothing in the simulation, whose tasks take no time.
+    pub fn stalls(&self) -> Stalls {
+        match &self.0 {
+            Side::Uring(shard) => shard.stalls(),
+            Side::Sim(_) => Stalls::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringlane_reactor::{
-    AddressReservation, Mesh, OpenOptions, Queue, Reactor, ShardConfig, ShardId, Stream,
-    allowed_cpus, reserve_address, run_shards,
+    AddressReservation, Mesh, OpenOptions, Part, Queue, Reactor, STALL_MIN, ShardConfig, ShardId,
+    Stream, allowed_cpus, reserve_address, run_shards,
 };
 
 fn shards(count: usize) -> ShardConfig {
@@ -405,4 +406,54 @@ fn queues_share_the_time_and_none_starves_the_ring() {
         assert!(background > 100, "background work goes on: {background}");
         assert!(client > 2 * background, "clients come first: {client} to {background}");
     });
+}
+
+#[test]
+fn a_turn_that_keeps_others_waiting_is_counted() {
+    run(&shards(1), |reactor| async move {
+        reactor.sleep(3 * STALL_MIN).await;
+        let before = reactor.stalls();
+        let began = reactor.now();
+        while reactor.now() - began < 5 * STALL_MIN {}
+        reactor.yield_now().await;
+        reactor.sleep(STALL_MIN).await;
+        let after = reactor.stalls();
+        assert!(after.turns > before.turns, "{before:?} {after:?}");
+        assert!(after.time - before.time >= 5 * STALL_MIN, "{before:?} {after:?}");
+    });
+}
+
+/// Pages that left the page cache after they were found there: a kernel worker reads them, the bytes arrive all the same.
+#[test]
+fn what_leaves_the_page_cache_before_it_is_sent_arrives() {
+    run(&shards(1), |reactor| async move {
+        let path = std::env::temp_dir().join(format!("ringlane-evicted-{}", std::process::id()));
+        let file = reactor.disk().open(&path, OpenOptions::CREATE_EMPTY).await.unwrap();
+        let bytes: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 249) as u8).collect();
+        file.write_at(&bytes, 0).unwrap();
+        file.sync_data().await.unwrap();
+        let range = file.range(0, bytes.len()).unwrap().expect("it was just written");
+        evict(&path);
+        let address = loopback();
+        let listener = reactor.listen(&address, 4).unwrap();
+        let client = reactor.connect(address.address()).await.unwrap();
+        let server = listener.accept().await.unwrap();
+        let send = async move { client.write_parts(vec![Part::File(range)]).await };
+        let sent = reactor.spawn(Queue::Client, send);
+        let mut received = Vec::new();
+        while received.len() < bytes.len() {
+            received.extend_from_slice(&server.read().await.unwrap());
+        }
+        sent.await.unwrap();
+        assert!(received == bytes);
+        std::fs::remove_file(&path).unwrap();
+    });
+}
+
+/// Has the kernel drop what it has of a file that is on the disk.
+fn evict(path: &std::path::Path) {
+    let file = std::fs::File::open(path).unwrap();
+    // SAFETY: posix_fadvise(2) has no memory to violate.
+    let error = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(error, 0);
 }

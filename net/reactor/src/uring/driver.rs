@@ -32,6 +32,9 @@ impl Future for Driver {
         let state = &shard.loop_state;
         state.driver.borrow_mut().get_or_insert_with(|| cx.waker().clone());
         state.driver_scheduled.set(false);
+        if let Some(began) = state.turn_began.take() {
+            state.stalls.set(state.stalls.get().and(shard.now() - began));
+        }
         loop {
             shard.take_foreign_wakes();
             shard.timers.fire(shard);
@@ -52,7 +55,9 @@ impl Future for Driver {
         // Everyone who is ready runs, and whoever they wake in turn, but neither a chain of wakes nor a crowd keeps the
         // ring waiting: what completes meanwhile, such as the journal's write, has its own next operation to start.
         state.budget.set((2 * ready + 16).min(TASKS_PER_TURN));
-        state.turn_ends.set(shard.now() + TURN_MAX);
+        let now = shard.now();
+        state.turn_began.set(Some(now));
+        state.turn_ends.set(now + TURN_MAX);
         Poll::Pending
     }
 }

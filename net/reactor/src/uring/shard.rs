@@ -18,7 +18,7 @@ use super::slab::Slab;
 use super::sleep::Timers;
 use super::task::TaskCell;
 use super::waker::Inbox;
-use crate::{Instant, Queue, Rng, ShardId};
+use crate::{Instant, Queue, Rng, ShardId, Stalls};
 
 /// The shard that the current thread runs.
 pub(crate) struct Shard {
@@ -43,6 +43,9 @@ pub(super) struct LoopState {
     pub(super) ready: Cell<usize>,
     /// Polls that are left of this turn of the loop.
     pub(super) budget: Cell<usize>,
+    /// When the turn that runs began.
+    pub(super) turn_began: Cell<Option<Instant>>,
+    pub(super) stalls: Cell<Stalls>,
     /// When the turn is over in any case.
     pub(super) turn_ends: Cell<Instant>,
     pub(super) driver: RefCell<Option<Waker>>,
@@ -153,6 +156,10 @@ impl Shard {
     pub(crate) fn wall_clock_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn stalls(&self) -> Stalls {
+        self.loop_state.stalls.get()
     }
 
     pub(crate) fn random_u64(&self) -> u64 {

@@ -57,8 +57,17 @@ async fn every_time_is_found(log: &Log) {
 
 async fn every_offset_is_found(log: &Log) {
     for offset in (0..BATCHES).rev() {
+        // First: a read that meets a wrong index has it looked into no more.
+        let max_bytes = 200 + offset as usize * 7 % 1000;
+        let span = log.span(Offset(offset), 1..=max_bytes, Offset(i64::MAX)).await;
         let read = log.read(Offset(offset), 1, Offset(i64::MAX), true).await.expect("it is there");
         assert_eq!(read.next_offset.0, offset + 1);
+        if let Some(span) = span {
+            // Each batch has one record, and as many bytes as the others.
+            let batches = span.range.len() / read.batches[0].len();
+            assert_eq!(span.range.len(), batches * read.batches[0].len());
+            assert_eq!(span.next_offset.0, offset + batches as i64);
+        }
         let bytes = &read.batches[0];
         assert_eq!(i64::from_be_bytes(*bytes.first_chunk().expect("a batch")), offset);
     }
@@ -140,6 +149,40 @@ fn one_flipped_bit_in_an_index_changes_no_answer() {
     look_up_after(&[".index", ".timeindex"], |bytes, seed| {
         let at = bytes.len() * seed as usize / 6;
         bytes[at] ^= 1 << seed;
+    });
+}
+
+/// The end of what is sent from the file is found by an entry alone.
+#[test]
+fn an_entry_with_too_low_an_offset_shows_nothing_that_is_not_visible_yet() {
+    let sparse = || LogConfig { index_interval_bytes: 500, ..config() };
+    let (mut simulation, host) = world(Options::seed(1));
+    simulation.block_on(host, move |reactor| async move {
+        let log = create(&reactor, sparse()).await;
+        for offset in 0..BATCHES {
+            append(&log, batch(time_of(offset))).await;
+        }
+        log.close().await.expect("a good disk");
+    });
+    for path in files(&simulation, host, ".index") {
+        let mut bytes = simulation.read_file(host, &path).expect("it is there");
+        for at in (8..bytes.len() - 8).step_by(16) {
+            let before = i32::from_be_bytes(*bytes[at - 8..].first_chunk().expect("an entry"));
+            bytes[at..at + 4].copy_from_slice(&(before + 1).to_be_bytes());
+        }
+        simulation.write_file(host, &path, &bytes).expect("it is there");
+    }
+    simulation.block_on(host, move |reactor| async move {
+        let log = open(&reactor, sparse()).await;
+        let mut spans = 0;
+        for (from, visible) in (0..BATCHES).flat_map(|from| (1..20).map(move |n| (from, n))) {
+            let until = Offset(from + visible);
+            if let Some(span) = log.span(Offset(from), 1..=3000, until).await {
+                assert!(span.next_offset <= until, "{span:?} from {from}, {visible} visible");
+                spans += 1;
+            }
+        }
+        assert!(spans > 0, "there are right entries, too");
     });
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use common::*;
 use ringlane_batch::{LeaderEpoch, Offset, PartitionIndex};
-use ringlane_reactor::OpenOptions;
 use ringlane_reactor::sim::{DiskFaults, HostId, Options, Simulation};
 use ringlane_storage::{AppendError, Log, LogConfig, Origin};
 
@@ -99,11 +98,7 @@ fn snapshot_waits(simulation: &mut Simulation, host: HostId) -> Log {
             append(&log, batch(1)).await;
         }
         durable(&log).await;
-        let file = dir().join(format!("{:020}.log", log.log_end().0 - 1));
-        let file = reactor.disk().open(&file, OpenOptions::READ).await.unwrap();
-        while file.len().unwrap() == 0 {
-            reactor.yield_now().await;
-        }
+        in_its_file(&reactor, log.log_end().0 - 1, 1).await;
         log
     })
 }

@@ -366,7 +366,7 @@ fn the_log_is_the_list_of_what_was_appended() {
         spans.update(|spans| spans + of_file);
         tails.update(|tails| tails + of_memory);
     };
-    let seeds: Vec<u64> = seeds(SEEDS).into_iter().collect();
+    let seeds: Vec<u64> = seeds(SEEDS).collect();
     each_seed("model", seeds.iter().copied(), count);
     assert!(seeds.len() == 1 || spans.get().min(tails.get()) > 0, "{spans:?}, {tails:?}");
 }

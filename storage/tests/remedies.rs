@@ -61,7 +61,7 @@ const LOG: &str = "00000000000000000000.log";
 const INDEX: &str = "00000000000000000000.index";
 
 /// Two batches that a checkpoint covers, and two that only the journal holds for certain.
-async fn half_covered(_: Reactor, log: Log) {
+async fn half_covered(reactor: Reactor, log: Log) {
     for n in 0..4 {
         append(&log, batch(n)).await;
         durable(&log).await;
@@ -69,6 +69,7 @@ async fn half_covered(_: Reactor, log: Log) {
             log.checkpoint().await.expect("a good disk");
         }
     }
+    in_its_file(&reactor, 0, log.size_bytes()).await;
 }
 
 /// The same, and so many more that there are several segments.

@@ -7,17 +7,21 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use ringlane_reactor::{Notified, Notify, Queue};
 
 use super::LogManager;
 use crate::config::HeldConfig;
+use crate::journal::Journal;
 use crate::log::{BegunPlan, Log, Shared};
 use crate::segment::{SHORTEST_STEP, Spare};
 
 /// So many logs are written to, and about so many bytes, before other tasks get their turn.
 const LOGS_PER_TURN: usize = 16;
 const BYTES_PER_TURN: u64 = 256 << 10;
+/// A journal that rests between two groups of many has something to do: what logs hold is not written one batch at a time then.
+const REST: Duration = Duration::from_millis(2);
 /// In a round so many logs are handed to kernel workers for each whose turn has come.
 const LOGS_HANDED_OVER: usize = 4;
 /// What may be held until the next look at the free space is this part of it: every shard may take one.
@@ -148,7 +152,7 @@ impl LogManager {
         }
     }
 
-    /// Has everything written that is held when the journal has nothing to do.
+    /// Has everything written that is held when the journal has had nothing to do for a moment.
     fn write_when_idle(&self) {
         if self.0.held.waits.replace(true) {
             return;
@@ -168,15 +172,29 @@ impl LogManager {
         let Some(journal) = self.0.journal.get() else { return };
         let mut turn = Turn::default();
         while !self.0.held.logs.borrow().is_empty() {
+            self.rest_of(journal).await;
+            while journal.is_resting() && !self.0.held.logs.borrow().is_empty() {
+                let before = self.0.held.bytes.get();
+                self.write_oldest(false);
+                if turn.is_over(before.saturating_sub(self.0.held.bytes.get())) {
+                    self.0.reactor.yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Ready when the journal has had nothing to do for [`REST`].
+    async fn rest_of(&self, journal: &Journal) {
+        loop {
             let rested = journal.rested();
             if !journal.is_resting() {
                 rested.await;
                 continue;
             }
-            let before = self.0.held.bytes.get();
-            self.write_oldest(false);
-            if turn.is_over(before.saturating_sub(self.0.held.bytes.get())) {
-                self.0.reactor.yield_now().await;
+            let groups = journal.stats().groups;
+            self.0.reactor.sleep(REST).await;
+            if journal.is_resting() && journal.stats().groups == groups {
+                return;
             }
         }
     }

@@ -4,13 +4,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringlane_batch::{
     BatchBuilder, BatchFields, Codec, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch,
     ProducerId, Sequence, TimestampMs, TopicId,
 };
-use ringlane_reactor::Reactor;
 use ringlane_reactor::sim::{HostId, Options, Simulation};
+use ringlane_reactor::{OpenOptions, Reactor};
 use ringlane_storage::journal::JournalConfig;
 use ringlane_storage::{
     Appended, HeldConfig, Log, LogConfig, LogKey, LogManager, LogManagerConfig, Origin,
@@ -144,6 +145,15 @@ pub(crate) async fn durable(log: &Log) {
     while log.durable_end().offset() < log.log_end().offset() {
         assert_eq!(log.is_offline(), None);
         log.durable_changed().await;
+    }
+}
+
+/// Ready when the segment at `base` of the log has `bytes` in its file: what is held back is written when the journal rests.
+pub(crate) async fn in_its_file(reactor: &Reactor, base: i64, bytes: u64) {
+    let file = dir().join(format!("{base:020}.log"));
+    let file = reactor.disk().open(&file, OpenOptions::READ).await.expect("it is there");
+    while file.len().expect("a good disk") < bytes {
+        reactor.sleep(Duration::from_millis(1)).await;
     }
 }
 

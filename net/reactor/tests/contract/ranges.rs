@@ -14,6 +14,7 @@ contract!(on 1:
     what_is_not_there_is_no_range,
     peers_that_do_not_read_hold_up_nobody,
     a_peer_that_leaves_ends_the_write,
+    what_follows_a_range_waits_for_its_reader_as_ever,
 );
 
 fn content(len: usize) -> Vec<u8> {
@@ -149,4 +150,20 @@ async fn a_peer_that_leaves_ends_the_write(setting: Setting) {
         read_exactly_of(server, 1000).await;
         write.await.expect_err("nobody reads the rest");
     }
+}
+
+async fn what_follows_a_range_waits_for_its_reader_as_ever(setting: Setting) {
+    let all = content(3000);
+    let file = create(&setting, &all).await;
+    let (client, server) = pair(&setting).await;
+    let range = range(&setting, &file, 0, all.len()).await;
+    client.write_parts(vec![Part::File(range)]).await.expect("writes");
+    let len = 64 << 20;
+    let zeros = Bytes::from(vec![0; len]);
+    let mut write = Box::pin(async { client.write_all(vec![zeros]).await });
+    let early = setting.reactor.timeout(Duration::from_millis(50), &mut write).await;
+    assert!(early.is_err(), "64 MiB fit nowhere");
+    let reader = setting.reactor.spawn(Queue::Client, read_exactly_of(server, all.len() + len));
+    write.await.expect("writes");
+    assert!(reader.await[..all.len()] == all);
 }

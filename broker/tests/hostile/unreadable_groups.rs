@@ -71,7 +71,9 @@ fn groups_that_cannot_be_read_have_no_coordinator_until_they_can() {
     });
 
     let path = broker.data_directory().join(SEGMENT);
-    let records = fs::read(&path).expect("the segment");
+    let records = wait_until("the segment has what the journal has", || {
+        fs::read(&path).ok().filter(|records| !records.is_empty())
+    });
     let (good, bad) = good_and_bad_batch(&records);
     let segment = fs::OpenOptions::new().write(true).open(&path).expect("the segment");
     segment.write_all_at(&bad, records.len() as u64).expect("written");

@@ -136,7 +136,10 @@ fn with_an_empty_policy_only_an_administrator_deletes() {
 fn stored_codec(broker: &Broker, topic: &str) -> u8 {
     const ATTRIBUTES: usize = 21;
     let path = broker.data_directory().join(format!("{topic}-0/00000000000000000000.log"));
-    fs::read(path).expect("the first segment")[ATTRIBUTES + 1] & 7
+    let attributes = wait_until("the first segment has what the journal has", || {
+        fs::read(&path).ok()?.get(ATTRIBUTES + 1).copied()
+    });
+    attributes & 7
 }
 
 #[test]

@@ -53,8 +53,7 @@ pub(crate) struct Allowed {
 }
 
 impl Partition {
-    /// What consumers see from `from` on, below the high watermark, and whether more is to be seen in a later segment, which only
-    /// another read gives.
+    /// What consumers see from `from` on, below the high watermark, and whether there is more that only another read gives.
     ///
     /// # Errors
     /// As `Log::read`.
@@ -75,15 +74,16 @@ impl Partition {
         if let Some(fetched) = self.log.read_tail(from, bytes_max, until, at_least_one) {
             return Ok((Batches::Memory(fetched.batches), false));
         }
-        let has_more = |next: Offset| next.max(self.log.segment_end(from)) < until;
         if let Some(span) = self.log.span(from, span_bytes_min..=bytes_max, until).await {
-            return Ok((Batches::File(span.range), has_more(span.next_offset)));
+            // It ends where it can, and what is behind that may be there for no longer wait.
+            return Ok((Batches::File(span.range), span.next_offset < until));
         }
         let fetched = self.log.read(from, bytes_max, until, at_least_one).await?;
         if fetched.next_offset >= until {
             self.log.expect_reader();
         }
-        let has_more = !fetched.batches.is_empty() && has_more(fetched.next_offset);
+        let read_to = fetched.next_offset.max(self.log.segment_end(from));
+        let has_more = !fetched.batches.is_empty() && read_to < until;
         Ok((Batches::Memory(fetched.batches), has_more))
     }
 }

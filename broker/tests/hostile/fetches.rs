@@ -25,8 +25,12 @@ const BATCHES: usize = 200;
 const READS_MAX: usize = 3 * PARTITIONS as usize;
 
 fn start(cores: usize) -> Broker {
+    start_with(cores, "ringlane.fetch.zero.copy.min.bytes=65536")
+}
+
+fn start_with(cores: usize, setting: &str) -> Broker {
     let cores = format!("ringlane.shards={cores}");
-    let broker = Broker::start(&["num.partitions=4", "log.segment.bytes=1048576", &cores]);
+    let broker = Broker::start(&["num.partitions=4", "log.segment.bytes=1048576", &cores, setting]);
     topic_id(&broker.address);
     broker
 }
@@ -175,4 +179,23 @@ fn a_fetch_does_not_wait_at_the_end_of_a_segment() {
     let mut connection = Raw::send(&broker.address, &fetch);
     let answer = connection.answer().expect("an answer");
     assert_eq!(fetched_bytes(&answer), PARTITIONS as usize * batch.len());
+}
+
+/// What is sent from the file ends where the index knows that a batch does. What is behind that is there already, too.
+#[test]
+fn a_fetch_does_not_wait_where_what_comes_from_the_file_ends() {
+    let broker = start_with(1, "ringlane.fetch.zero.copy.min.bytes=1");
+    produce(&broker.address, BATCHES);
+    let each = BATCHES / PARTITIONS as usize * batch().len();
+    for partition in 0..PARTITIONS {
+        let file = format!("hostile-{partition}/00000000000000000000.log");
+        let file = broker.data_directory().join(file);
+        let len = || file.metadata().is_ok_and(|file| file.len() == each as u64);
+        wait_until("the segments have what the journal has", || len().then_some(()));
+    }
+    // Nine batches fit and are wanted, and an index has an entry for each fourth.
+    let max_bytes = 9 * batch().len() as i32;
+    let wanted = fetch((PARTITIONS * max_bytes) as usize, max_bytes, i32::MAX);
+    let answer = Raw::send(&broker.address, &wanted).answer().expect("an answer");
+    assert_eq!(fetched_bytes(&answer), PARTITIONS as usize * 8 * batch().len());
 }

@@ -13,7 +13,8 @@ use ringlane_reactor::FileRange;
 use super::Log;
 use crate::segment::{Located, OffsetEntry, Source, last_where, locate};
 
-/// Spans of a shard's logs in one directory that are on their way to clients. Each keeps a file open that its log may have closed.
+/// Spans of a shard's logs in one directory that are on their way to clients. Each keeps a file open that its log may have closed,
+/// so there are no more than a quarter of the logs that may have open files.
 const SPANS_MAX: usize = 64;
 
 /// What [`Log::span`] gives.
@@ -26,12 +27,19 @@ pub struct Span {
 }
 
 /// Counts spans: each has a clone until it is sent.
-#[derive(Default)]
-pub(crate) struct SpansOut(Arc<()>);
+pub(crate) struct SpansOut {
+    out: Arc<()>,
+    max: usize,
+}
 
 impl SpansOut {
+    /// For logs of which so many may have open files.
+    pub(crate) fn new(open_logs_max: usize) -> Self {
+        Self { out: Arc::default(), max: (open_logs_max / 4).min(SPANS_MAX) }
+    }
+
     fn lend(&self) -> Option<Arc<()>> {
-        (Arc::strong_count(&self.0) <= SPANS_MAX).then(|| self.0.clone())
+        (Arc::strong_count(&self.out) <= self.max).then(|| self.out.clone())
     }
 }
 
@@ -59,14 +67,17 @@ impl Log {
             Ok(self.find_span(source, from, bytes.clone(), until).await.ok().flatten())
         });
         let (span, _) = found.await.ok().flatten()?;
-        let Span { range, next_offset } = span?;
+        // What was found out meanwhile counts, too.
+        let Span { range, next_offset } = span.filter(|_| self.may_have_span(from, 0))?;
         Some(Span { range: range.keeping(out), next_offset })
     }
 
     /// Whether the file of the segment that holds `from` has enough behind it, and nothing in it is known to be wrong.
     fn may_have_span(&self, from: Offset, least_bytes: usize) -> bool {
         let state = self.0.state.borrow();
-        if state.is_closed() || from < state.offsets().start.offset() {
+        // Of an offline log the kernel may have dropped what it could not write: only a copy is looked at.
+        let is_well = !state.is_closed() && state.offline_reason().is_none();
+        if !is_well || from < state.offsets().start.offset() {
             return false;
         }
         let segment = &state.segments[state.segment_index(from)];

@@ -163,7 +163,8 @@ impl Log {
         let Some(oldest) = kept.batches.front().filter(|oldest| oldest.base == base) else {
             return;
         };
-        if kept.read_to < oldest.next {
+        // The last one takes the memory of the others along, which a burst left behind; whoever waits is expected anew.
+        if kept.read_to < oldest.next || kept.batches.len() == 1 {
             *tail = None;
         } else {
             kept.batches.pop_front();

@@ -366,6 +366,7 @@ fn cluster(seed: u64) -> Cluster {
         assert_eq!(put(&mut cluster, "orders", record()).ok(), Some(n as i64));
     }
     put(&mut cluster, "others", "one").expect("a good disk");
+    cluster.simulation.run_for(std::time::Duration::from_millis(20)); // The journal rests.
     cluster
 }
 

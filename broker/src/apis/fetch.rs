@@ -77,7 +77,7 @@ struct Found {
     log_start_offset: i64,
     diverging: Option<(i32, i64)>,
     batches: Batches,
-    /// Whether more is visible in a later segment, which only another read gives.
+    /// Whether more is visible, which only another read gives: of a later segment, or behind what is sent from the file.
     has_more: bool,
 }
 
@@ -356,7 +356,7 @@ async fn read_partition(partition: &Partition, wanted: &Wanted, allowed: Allowed
     if wanted.offset > log_end || wanted.offset.0 < found.log_start_offset {
         return ErrorCode::OFFSET_OUT_OF_RANGE.into();
     }
-    match partition.read(wanted.offset, allowed).await {
+    match partition.read(wanted.offset, high_watermark, allowed).await {
         Ok((batches, has_more)) => (found.batches, found.has_more) = (batches, has_more),
         Err(ReadError::OffsetOutOfRange { .. }) => return ErrorCode::OFFSET_OUT_OF_RANGE.into(),
         // The log said so once; consumers ask again and again.

@@ -53,17 +53,17 @@ pub(crate) struct Allowed {
 }
 
 impl Partition {
-    /// What consumers see from `from` on, below the high watermark, and whether there is more that only another read gives.
+    /// What consumers see from `from` on, below the high watermark `until`, and whether there is more that only another read gives.
     ///
     /// # Errors
     /// As `Log::read`.
     pub(crate) async fn read(
         &self,
         from: Offset,
+        until: Offset,
         allowed: Allowed,
     ) -> Result<(Batches, bool), ReadError> {
         let Allowed { bytes_max, at_least_one, span_bytes_min } = allowed;
-        let until = self.high_watermark().offset();
         if from >= until {
             self.log.expect_reader();
             return Ok(Default::default());

@@ -145,9 +145,7 @@ impl Log {
         let next = next.filter(|next| next.last == entry.offset && next.base > first.last);
         Ok(next.map(|next| End { position, next_offset: next.base }))
     }
-}
 
-impl Log {
     /// The last entry of an offset index that fits, if it is one of those that wait to be written.
     fn waiting_index_entry(
         &self,

@@ -67,7 +67,8 @@ impl Stream {
         Ok(Some(filled))
     }
 
-    /// Moves the `len` bytes that are in `pipe` into the socket.
+    /// Moves the `len` bytes that are in `pipe` into the socket. A peer that is gone is an error: splice(2) has no MSG_NOSIGNAL, but
+    /// SIGPIPE is ignored in every Rust process.
     async fn drain(&self, pipe: &Pipe, len: usize, more: bool) -> io::Result<()> {
         self.never_block_inline()?;
         let mut left = len;

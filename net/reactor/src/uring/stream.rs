@@ -77,7 +77,7 @@ impl Stream {
     }
 
     pub(crate) async fn write_parts(&self, parts: Vec<Part>) -> io::Result<()> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(parts.len());
         let mut parts = parts.into_iter();
         while let Some(part) = parts.next() {
             match part {

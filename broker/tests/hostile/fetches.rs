@@ -1,6 +1,8 @@
 //! Fetches that want many bytes: a client chooses how many, and how many it waits with must not cost the broker a read at
 //! each record that comes.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,13 +109,23 @@ fn fetched_bytes(answer: &[u8]) -> usize {
     bytes.sum()
 }
 
-/// How many partitions were read for fetches, as the broker says when it stops.
-fn partitions_read(broker: &Broker) -> usize {
+/// Ready when the first segment of each partition has so many bytes in its file.
+fn wait_until_written(broker: &Broker, bytes: usize) {
+    for partition in 0..PARTITIONS {
+        let file = format!("hostile-{partition}/00000000000000000000.log");
+        let file = broker.data_directory().join(file);
+        let len = || file.metadata().is_ok_and(|file| file.len() == bytes as u64);
+        wait_until("the segments have what the journal has", || len().then_some(()));
+    }
+}
+
+/// What the broker counted, as it says when it stops.
+fn counted(broker: &Broker, counter: &str) -> usize {
     let id = broker.process_id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
     wait_until("the broker tells its counters", || {
         let log = broker.log();
-        let rest = log.split("partitions_read=").nth(1)?;
+        let rest = log.split(&format!(" {counter}=")).nth(1)?;
         rest.split_whitespace().next()?.parse().ok()
     })
 }
@@ -130,7 +142,7 @@ fn a_fetch_that_waits_for_many_bytes_reads_once_more() {
         let answer = connection.answer().expect("an answer");
         assert_eq!(fetched_bytes(&answer), wanted_bytes, "{cores} cores");
         producer.join().expect("all is acknowledged");
-        let reads = partitions_read(&broker);
+        let reads = counted(&broker, "partitions_read");
         assert!(reads <= READS_MAX, "{cores} cores: {reads} reads");
     }
 }
@@ -187,15 +199,45 @@ fn a_fetch_does_not_wait_where_what_comes_from_the_file_ends() {
     let broker = start_with(1, "ringlane.fetch.zero.copy.min.bytes=1");
     produce(&broker.address, BATCHES);
     let each = BATCHES / PARTITIONS as usize * batch().len();
-    for partition in 0..PARTITIONS {
-        let file = format!("hostile-{partition}/00000000000000000000.log");
-        let file = broker.data_directory().join(file);
-        let len = || file.metadata().is_ok_and(|file| file.len() == each as u64);
-        wait_until("the segments have what the journal has", || len().then_some(()));
-    }
+    wait_until_written(&broker, each);
     // Nine batches fit and are wanted, and an index has an entry for each fourth.
     let max_bytes = 9 * batch().len() as i32;
     let wanted = fetch((PARTITIONS * max_bytes) as usize, max_bytes, i32::MAX);
     let answer = Raw::send(&broker.address, &wanted).answer().expect("an answer");
     assert_eq!(fetched_bytes(&answer), PARTITIONS as usize * 8 * batch().len());
+}
+
+/// A client whose answer has begun, and how long that is.
+fn begins(address: &str, request: &[u8]) -> (TcpStream, usize) {
+    let mut client = TcpStream::connect(address).expect("the broker accepts");
+    client.write_all(request).expect("the broker takes the bytes");
+    let mut size = [0; 4];
+    client.read_exact(&mut size).expect("an answer");
+    (client, u32::from_be_bytes(size) as usize)
+}
+
+/// More clients than there are pipes to the sockets, each with an answer that none of its buffers holds, and gone when that has begun.
+#[test]
+fn clients_that_vanish_while_they_are_sent_files_leave_nothing_to_others() {
+    let broker = Broker::start(&["num.partitions=4", "ringlane.shards=1"]);
+    topic_id(&broker.address);
+    let batch = batch_of(1_000_000);
+    produce_each(&broker.address, &batch, 16);
+    let each = 4 * batch.len();
+    wait_until_written(&broker, each);
+    let everything = fetch(1, 4 * MIB, 0);
+    for _ in 0..3 {
+        let clients: Vec<_> = (0..12).map(|_| begins(&broker.address, &everything)).collect();
+        assert!(clients.iter().all(|(_, bytes)| *bytes > 4 * each));
+    }
+    let answer = Raw::send(&broker.address, &everything).answer().expect("an answer");
+    let (_, answer) = frame::decode_response::<FetchRequest<'_>>(&answer, 12).expect("an answer");
+    for partition in &answer.responses[0].partitions {
+        let Some(Records::Borrowed(bytes)) = &partition.records else { panic!("no records") };
+        assert_eq!(bytes.len(), each);
+        // What a broker sets is before the checksum.
+        let mut batches = bytes.chunks(batch.len());
+        assert!(batches.all(|sent| sent[17..] == batch[17..]), "bytes of another answer");
+    }
+    assert!(counted(&broker, "bytes_spliced") > 4 * each, "not from the file");
 }

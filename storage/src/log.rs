@@ -1,6 +1,7 @@
 //! A partition's log: what its handle offers, and what is shared behind it.
 
 mod append;
+mod beginning;
 mod checkpoint;
 mod create;
 mod damage;

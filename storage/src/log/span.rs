@@ -43,6 +43,45 @@ impl SpansOut {
     }
 }
 
+/// How far clients were sent a log's files themselves since it was opened, and may be. A socket refers to their pages long after a span is
+/// gone.
+#[derive(Debug)]
+pub(crate) struct SpanBounds {
+    /// The offset behind all that was given.
+    given_to: Offset,
+    /// The log is being cut here.
+    until: Offset,
+}
+
+impl Default for SpanBounds {
+    fn default() -> Self {
+        Self { given_to: Offset::ZERO, until: Offset(i64::MAX) }
+    }
+}
+
+impl SpanBounds {
+    /// Notes a span that ends before `end`, unless none may.
+    fn give(&mut self, end: Offset) -> bool {
+        let may = end <= self.until;
+        if may {
+            self.given_to = self.given_to.max(end);
+        }
+        may
+    }
+
+    /// No span ends behind `end` from now on. Answers whether one did.
+    pub(crate) fn stop_at(&mut self, end: Offset) -> bool {
+        self.until = end;
+        self.given_to > end
+    }
+
+    /// Spans end anywhere again, of a log that ends at `log_end`. What was given behind that was of a file that is not the log's any more.
+    pub(crate) fn resume(&mut self, log_end: Offset) {
+        self.until = Offset(i64::MAX);
+        self.given_to = self.given_to.min(log_end);
+    }
+}
+
 /// Where a span ends.
 struct End {
     position: u64,
@@ -69,7 +108,8 @@ impl Log {
         let (span, _) = found.await.ok().flatten()?;
         // What was found out meanwhile counts, too.
         let Span { range, next_offset } = span.filter(|_| self.may_have_span(from, 0))?;
-        Some(Span { range: range.keeping(out), next_offset })
+        let is_noted = self.0.state.borrow_mut().spans.give(next_offset);
+        is_noted.then(|| Span { range: range.keeping(out), next_offset })
     }
 
     /// Whether the file of the segment that holds `from` has enough behind it, and nothing in it is known to be wrong.

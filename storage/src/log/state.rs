@@ -9,6 +9,7 @@ use ringlane_batch::{
     DurableEndOffset, LeaderEpoch, LogEndOffset, LogStartOffset, Offset, RecoveryPoint,
 };
 
+use super::span::SpanBounds;
 use crate::compaction::Cleaning;
 use crate::config::LogConfig;
 use crate::error::StorageError;
@@ -137,6 +138,7 @@ pub(crate) struct State {
     pub(crate) flush_timer_armed: bool,
     /// The files of the complete segment that was read last.
     pub(crate) read_files: Option<Box<(Offset, Files)>>,
+    pub(crate) spans: SpanBounds,
     pub(crate) cleaning: Cleaning,
     /// Counts the segments whose index files were found to be wrong.
     pub(crate) indexes_distrusted: u64,
@@ -178,6 +180,7 @@ impl State {
             flush_due: None,
             flush_timer_armed: false,
             read_files: None,
+            spans: SpanBounds::default(),
             cleaning: Cleaning::default(),
             indexes_distrusted: 0,
             status: Status::Open,

@@ -1,8 +1,10 @@
 //! Dropping the tail of a log. The journal says so first, durably; then the files are cut, the newest first, and the log is
-//! loaded from them as after a restart: producers and epochs come out right by construction.
+//! loaded from them as after a restart: producers and epochs come out right by construction. A segment of which clients were sent
+//! more than stays is not cut: the part that stays takes its place in a new file (`beginning.rs`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ringlane_batch::{DurableEndOffset, LogEndOffset, Offset, RecoveryPoint};
 
@@ -15,12 +17,26 @@ use crate::recovered::{Basis, FoundLog};
 use crate::recovery;
 use crate::segment::{Files, locate};
 
+/// A log that was cut while its disk was full asks so often whether there is room again.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where a log is cut.
+struct Cut {
+    /// Of the segment that holds it.
+    files: Files,
+    base: Offset,
+    position: u64,
+    /// Where the log ends then.
+    end: Offset,
+}
+
 impl Log {
     /// Drops every batch that ends at `offset` or later, durably, and gives back the new end: `offset`, or the base of
     /// the batch that straddled it. Nothing happens when the log ends before.
     ///
     /// # Errors
-    /// The disk's; the log is offline then.
+    /// The disk's; the log is offline then, except where space or a descriptor was missing, or a round failed
+    /// for want of one, before anything was done.
     ///
     /// # Panics
     /// When `offset` lies before the log's start.
@@ -37,41 +53,71 @@ impl Log {
         if offset >= self.log_end().offset() {
             return Ok(self.log_end());
         }
-        let outcome = self.truncate_in_turn(offset).await;
-        if let Err(error) = &outcome {
-            {
-                let mut state = self.0.state.borrow_mut();
-                // No round may pass over it: the journal would have to keep its entry for ever, and fill up.
-                state.is_half_cut |= state.truncating.is_some();
-            }
+        let prepared = self.prepare_cut(offset).await;
+        let is_put_off = prepared.as_ref().is_err_and(is_of_another_time);
+        let outcome = match prepared {
+            Ok((cut, beginning)) => self.carry_out(&cut, beginning).await,
+            Err(error) => Err(error),
+        };
+        {
+            let mut state = self.0.state.borrow_mut();
+            let end = state.offsets().end.offset();
+            state.spans.resume(end);
+            // No round may pass over it: the journal would have to keep its entry for ever, and fill up.
+            state.is_half_cut |= outcome.is_err() && state.truncating.is_some();
+        }
+        if let Err(error) = &outcome
+            && !is_put_off
+        {
             self.go_offline(&error.to_string());
         }
         outcome
     }
 
-    async fn truncate_in_turn(&self, offset: Offset) -> Result<LogEndOffset, StorageError> {
+    /// Where to cut, and the file that takes the place of a segment that clients were sent more of. Nothing is gone yet.
+    async fn prepare_cut(&self, offset: Offset) -> Result<(Cut, Option<PathBuf>), StorageError> {
         // Loading begins at the snapshot before the cut, which some round has to have written: from an earlier one on it
         // would build the indexes of complete segments anew, and a crash would find them half built.
         self.checkpoint().await?;
         self.nothing_leaves().await;
-        let (files, position, base, new_end) = self.find_cut(offset).await?;
-        lower_checkpoint(&self.0.disk, &self.directory(), new_end).await?;
-        // First: from here on no replay brings back what is cut.
-        self.journal_truncation(new_end, base, position).await?;
-        let log_end = self.cut(&files, new_end, base, position).await?;
-        // A replay of the truncation would cut again what is appended from now on and in no journal.
-        self.checkpoint().await?;
-        Ok(log_end)
+        let cut = self.find_cut(offset).await?;
+        lower_checkpoint(&self.0.disk, &self.directory(), cut.end).await?;
+        // Until the log has another end: whether there is a copy is decided here.
+        let was_sent = self.0.state.borrow_mut().spans.stop_at(cut.end);
+        let beginning = match was_sent {
+            true => Some(self.copy_beginning(&cut.files.log, cut.base, cut.position).await?),
+            false => None,
+        };
+        Ok((cut, beginning))
     }
 
-    /// Cuts the files and loads the log from them.
+    async fn carry_out(
+        &self,
+        cut: &Cut,
+        beginning: Option<PathBuf>,
+    ) -> Result<LogEndOffset, StorageError> {
+        // First: from here on no replay brings back what is cut.
+        self.journal_truncation(cut).await?;
+        let log_end = self.cut(cut, beginning).await?;
+        // A replay of the truncation would cut again what is appended from now on and in no journal.
+        loop {
+            match self.checkpoint().await {
+                Err(error) if is_of_another_time(&error) && self.is_offline().is_none() => {
+                    self.0.reactor.sleep(ROOM_INTERVAL).await;
+                }
+                checkpointed => return checkpointed.map(|()| log_end),
+            }
+        }
+    }
+
+    /// Cuts the files and loads the log from them. The `beginning` of the segment that holds the cut, where there is one, is
+    /// put in its place.
     async fn cut(
         &self,
-        files: &Files,
-        new_end: Offset,
-        base: Offset,
-        position: u64,
+        cut: &Cut,
+        beginning: Option<PathBuf>,
     ) -> Result<LogEndOffset, StorageError> {
+        let &Cut { base, position, end: new_end, .. } = cut;
         let _shape = self.0.shape_turn.enter().await;
         let (dir, config, removed, snapshots, before) = {
             let mut state = self.0.state.borrow_mut();
@@ -100,7 +146,11 @@ impl Log {
         for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
             self.remove(&dir, kind, &removed).await?;
         }
-        files.log.set_len(position).map_err(StorageError::io("truncate a segment in", &dir))?;
+        let is_cut = match beginning {
+            Some(beginning) => self.0.disk.rename(&beginning, &Kind::Log.path(&dir, base)).await,
+            None => cut.files.log.set_len(position),
+        };
+        is_cut.map_err(StorageError::io("truncate a segment in", &dir))?;
         let (offsets, log_sequence, epochs) = before;
         let basis = Basis::Truncation(epochs);
         let found = FoundLog { log_sequence, log_start: offsets.start.offset(), basis };
@@ -123,12 +173,7 @@ impl Log {
     }
 
     /// Waits until the journal says, durably, where the log is cut.
-    async fn journal_truncation(
-        &self,
-        new_end: Offset,
-        segment_base: Offset,
-        position: u64,
-    ) -> Result<(), StorageError> {
+    async fn journal_truncation(&self, cut: &Cut) -> Result<(), StorageError> {
         let journal = self.0.manager.journal().await.map_err(StorageError::Offline)?;
         let room = journal.reserve(0).await;
         let room = room.map_err(|error| StorageError::Offline(error.to_string()))?;
@@ -138,15 +183,15 @@ impl Log {
             let mut state = self.0.state.borrow_mut();
             state.takes_entries()?;
             let log_sequence = state.next_sequence();
-            let ((topic_id, partition), base_offset) = (state.key, new_end);
+            let (topic_id, partition) = state.key;
             let head = EntryHead {
                 kind: EntryKind::Truncate,
                 topic_id,
                 partition,
                 log_sequence,
-                base_offset,
-                segment_base,
-                position: u32::try_from(position).expect("a segment rolls below 2 GiB"),
+                base_offset: cut.end,
+                segment_base: cut.base,
+                position: u32::try_from(cut.position).expect("a segment rolls below 2 GiB"),
             };
             let added = journal.add(room, &head, &[], &client);
             let mark = added.map_err(|error| StorageError::Offline(error.to_string()))?;
@@ -157,8 +202,7 @@ impl Log {
         self.journaled(sequence).await
     }
 
-    /// Where to cut: the segment's files and base, the position in it, and the offset there.
-    async fn find_cut(&self, offset: Offset) -> Result<(Files, u64, Offset, Offset), StorageError> {
+    async fn find_cut(&self, offset: Offset) -> Result<Cut, StorageError> {
         let dir = self.directory();
         let (base, start) = {
             let state = self.0.state.borrow();
@@ -175,12 +219,13 @@ impl Log {
         };
         let batch = locate(&source, offset).await;
         let batch = batch.map_err(StorageError::io("read a segment in", &dir))?;
-        Ok(match batch {
+        let (position, end) = match batch {
             // The log's start may lie within the batch; the log never ends before it.
-            Some(batch) => (files, batch.position, base, batch.base.min(offset).max(start)),
+            Some(batch) => (batch.position, batch.base.min(offset).max(start)),
             // Only a gap that compaction left is behind the last batch.
-            None => (files, source.len, base, offset),
-        })
+            None => (source.len, offset),
+        };
+        Ok(Cut { files, base, position, end })
     }
 
     async fn remove(&self, dir: &Path, kind: Kind, offsets: &[Offset]) -> Result<(), StorageError> {
@@ -194,4 +239,9 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Whether nothing was done and nothing is known to be wrong: a round that met more has taken its logs offline.
+fn is_of_another_time(error: &StorageError) -> bool {
+    error.is_shortage() || matches!(error, StorageError::NotCheckpointed(_))
 }

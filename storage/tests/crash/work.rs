@@ -101,8 +101,8 @@ impl Process {
         if end <= log.log_start().offset() {
             return;
         }
-        let span = (end.0 - log.log_start().0) as u64;
-        let from = Offset(end.0 - 1 - self.rng.below(span) as i64);
+        let count = (end.0 - log.log_start().0) as u64;
+        let from = Offset(end.0 - 1 - self.rng.below(count) as i64);
         let read = match log.read(from, 400, end, true).await {
             Ok(read) => read,
             // Retention was quicker.
@@ -130,6 +130,10 @@ impl Process {
             let cut = told.cut_of(target);
             told.cutting(cut.max(log.log_start().0));
         });
+        // A file that clients were sent more of is not cut: another takes its place.
+        if self.rng.one_in(2) {
+            send_straight(&log, Offset(target)).await;
+        }
         let end = log.truncate_to(Offset(target)).await.expect("an honest disk").0;
         self.turn().await;
         self.told(number, |told| told.cut(end));
@@ -166,6 +170,15 @@ impl Process {
     pub(crate) async fn pass_time(&mut self) {
         let time = Duration::from_micros(self.rng.below(20_000));
         self.start.reactors[0].sleep(time).await;
+    }
+}
+
+/// A client gets what is at `from`, as long as it does not have to come from the disk: the page cache has it now and then.
+async fn send_straight(log: &Log, from: Offset) {
+    for _ in 0..20 {
+        if log.span(from, 1..=4000, log.log_end().offset()).await.is_some() {
+            return;
+        }
     }
 }
 
